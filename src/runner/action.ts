@@ -1,0 +1,160 @@
+// The frame around every action: reads inputs, runs, sets outputs, ends red or green. No action decides any of this by itself.
+import { writeKeyValue } from './environment-files.ts'
+import { ExpectedFailure, messageOf } from './failure.ts'
+import { type InputSpecs, type InputValues, readInputs } from './inputs.ts'
+import { createLog, type Log } from './log.ts'
+import { listenForCancel } from './signals.ts'
+
+export type Result =
+  | 'deployed'
+  | 'unchanged'
+  | 'rolled-back'
+  | 'failed'
+  | 'cancelled'
+  | 'passed'
+  | 'inconclusive'
+  | 'pushed'
+  | 'skipped'
+
+/** What an action declares of itself; a test holds its action.yml and README against this. */
+export interface ActionDefinition<S extends InputSpecs, O extends string> {
+  readonly name: string
+  readonly inputs: S
+  readonly outputs: readonly O[]
+  /** Faults that only several inputs together show. */
+  readonly check?: (values: InputValues<S>) => readonly string[]
+}
+
+/** What the runner gives to an action, and what it takes. */
+export interface Runner {
+  readonly env: NodeJS.ProcessEnv
+  /** The user's checkout: every path of an input lies within it. */
+  readonly workspace: string
+  /** A folder that the runner empties after the job. */
+  readonly temporary: string
+  readonly log: Log
+  /** Raised when the user cancels. */
+  readonly cancelled: AbortSignal
+  /** Raised about 2 s before the process is killed. */
+  readonly ending: AbortSignal
+  /** Hands a value to the post step, where `STATE_<name>` holds it. */
+  saveState(name: string, value: string): void
+}
+
+/** How a run ended. It is red unless `green`. */
+export interface Outcome<O extends string> {
+  readonly result: Result
+  readonly reason?: string
+  readonly message: string
+  readonly green: boolean
+  readonly outputs?: Partial<Record<O, string>>
+  /** Markdown for the job summary. */
+  readonly summary?: string
+}
+
+type Streams = { readonly write: (text: string) => void; readonly exit: (code: number) => void }
+
+const PROCESS: Streams = { write: text => void process.stdout.write(text), exit: code => process.exit(code) }
+
+/** Time the process has after the second signal before it leaves by itself, in milliseconds: less than the 2.5 s after which it is killed. */
+const LAST_MOMENTS_MS = 2_000
+
+/**
+ * Runs an action's main step: inputs, masks, signals, `run`, outputs, job summary, exit code.
+ * `result`, `reason` and `message` are written before `run` starts as well, so that a killed process leaves them set.
+ */
+export async function runAction<S extends InputSpecs, O extends string>(
+  definition: ActionDefinition<S, O>,
+  run: (inputs: InputValues<S>, runner: Runner) => Promise<Outcome<O>>,
+  env: NodeJS.ProcessEnv = process.env,
+  streams: Streams = PROCESS,
+): Promise<void> {
+  const log = createLog(streams.write)
+  const cancellation = listenForCancel(process)
+  const output = (name: string, value: string): void => writeKeyValue(env, 'GITHUB_OUTPUT', name, log.redact(value))
+  cancellation.ending.addEventListener('abort', () => setTimeout(() => streams.exit(1), LAST_MOMENTS_MS).unref())
+  let green = false
+  try {
+    const { values, secrets, warnings } = readInputs(definition.inputs, env, definition.check)
+    for (const secret of secrets) log.mask(secret)
+    for (const warning of warnings) log.warning(warning, definition.name)
+    output('result', 'cancelled')
+    output('reason', 'Cancelled')
+    output('message', `${definition.name} was killed before it could say how it ended.`)
+    const outcome = await run(values, createRunner(env, log, cancellation))
+    green = outcome.green
+    output('result', outcome.result)
+    output('reason', outcome.reason ?? '')
+    output('message', outcome.message)
+    for (const [name, value] of Object.entries<string | undefined>(outcome.outputs ?? {}))
+      if (value !== undefined) output(name, value)
+    if (outcome.summary !== undefined)
+      output('summary', (await writeSummary(env, log.redact(outcome.summary), definition.name)) ?? '')
+    if (green) log.info(outcome.message)
+    else log.error(outcome.message, titleOf(definition.name, outcome.reason))
+  } catch (error) {
+    reportFailure(definition.name, error, log, output)
+  } finally {
+    cancellation.stop()
+  }
+  streams.exit(green ? 0 : 1)
+}
+
+/** True in the process that the runner starts as the post step: dist/post.js says so before it loads the bundle. */
+export function isPostStep(): boolean {
+  return (globalThis as { deployActionsStep?: string }).deployActionsStep === 'post'
+}
+
+/** Runs an action's post step. It never turns a job red: what it finds it says. */
+export async function runPost(
+  name: string,
+  run: (runner: Runner) => Promise<void>,
+  env: NodeJS.ProcessEnv = process.env,
+  streams: Streams = PROCESS,
+): Promise<void> {
+  const log = createLog(streams.write)
+  const cancellation = listenForCancel(process)
+  let failed = false
+  try {
+    await run(createRunner(env, log, cancellation))
+  } catch (error) {
+    failed = true
+    reportFailure(name, error, log, () => undefined)
+  } finally {
+    cancellation.stop()
+  }
+  streams.exit(failed ? 1 : 0)
+}
+
+function createRunner(env: NodeJS.ProcessEnv, log: Log, cancellation: { cancelled: AbortSignal; ending: AbortSignal }): Runner {
+  return {
+    env,
+    workspace: env['GITHUB_WORKSPACE'] ?? process.cwd(),
+    temporary: env['RUNNER_TEMP'] ?? process.env['TMPDIR'] ?? '/tmp',
+    log,
+    cancelled: cancellation.cancelled,
+    ending: cancellation.ending,
+    saveState: (name, value) => writeKeyValue(env, 'GITHUB_STATE', name, value),
+  }
+}
+
+function titleOf(name: string, reason: string | undefined): string {
+  return reason === undefined || reason === '' ? name : `${name}: ${reason}`
+}
+
+function reportFailure(name: string, error: unknown, log: Log, output: (name: string, value: string) => void): void {
+  const expected = error instanceof ExpectedFailure
+  const reason = expected ? error.reason : 'InternalError'
+  const message = expected ? error.message : `This is a bug in ${name}, please report it: ${messageOf(error)}`
+  output('result', reason === 'Cancelled' ? 'cancelled' : 'failed')
+  output('reason', reason)
+  output('message', message)
+  log.error(message, titleOf(name, reason), expected ? error.at : undefined)
+  if (expected) for (const other of error.also) log.error(other.message, titleOf(name, reason), other.at)
+  else log.info(error instanceof Error ? (error.stack ?? error.message) : String(error))
+}
+
+async function writeSummary(env: NodeJS.ProcessEnv, markdown: string, name: string): Promise<string | undefined> {
+  const { appendJobSummary } = await import('./job-summary.ts')
+  return appendJobSummary(env, markdown, name)
+}
