@@ -49,9 +49,9 @@ export function sandboxVariables(base: Record<string, string | undefined> = proc
   return { ...kept, ...entries, PATH: [...PATH_PREPEND, kept['PATH'] ?? ''].join(delimiter) }
 }
 
-/** Ends the cluster's API server, as a network cut would. Only our own one-node cluster has it as a process. */
+/** Ends the cluster's API server at once, every connection with it. Only our own one-node cluster has it as a process. */
 export async function cutApiServer(): Promise<void> {
-  if (!(await stop('kube-apiserver'))) throw new Error('no kube-apiserver of the sandbox is running')
+  if (!(await stop('kube-apiserver', 0))) throw new Error('no kube-apiserver of the sandbox is running')
 }
 
 /** Starts the API server again and waits until it is ready. */

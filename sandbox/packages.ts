@@ -47,9 +47,9 @@ async function install(part: string, requirements: readonly Requirement[]): Prom
   const packages = [...new Set(missing.map(requirement => requirement.package))]
   say(part, `installing Debian packages: ${packages.join(' ')}`)
   const environment = { DEBIAN_FRONTEND: 'noninteractive' }
-  // Where systemd runs, a package's service would start at once and take our port.
+  // Else a package's service would start at once, and take our port.
   const policy = '/usr/sbin/policy-rc.d'
-  const quiet = existsSync('/run/systemd/system') && !existsSync(policy)
+  const quiet = !existsSync(policy)
   if (quiet) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
   try {
     const argv = ['apt-get', 'install', '-y', '-qq', '--no-install-recommends', ...packages]

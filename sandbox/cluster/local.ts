@@ -52,7 +52,7 @@ export async function localUp(): Promise<void> {
   await Promise.all([installMissing('cluster', clusterRequirements), provideHyperkube()])
   if (!isRunning('kube-apiserver') && (await accepts(6443)))
     throw new Error('port 6443 of 127.0.0.1 is taken: another cluster is up on this machine. End it, or name it by KUBECONFIG')
-  forgetOtherBoot()
+  await forgetOtherBoot()
   const pki = path('pki')
   await Promise.all([
     start('cluster', {
@@ -289,11 +289,12 @@ conntrack: {maxPerCore: 0}
 }
 
 /** After a restart of the machine containerd's runtime state describes tasks and mounts that are gone. */
-function forgetOtherBoot(): void {
+async function forgetOtherBoot(): Promise<void> {
   const boot = path('boot-id')
   const now = bootId()
   if (existsSync(boot) && readFileSync(boot, 'utf8') !== now) {
     say('cluster', 'the machine was restarted; starting again over the existing state')
+    for (const mount of mountsUnder(path('containerd', 'state'))) await run(['umount', '-l', mount])
     rmSync(path('containerd', 'state'), { recursive: true, force: true })
   }
   writeWhole(boot, now)
