@@ -82,14 +82,14 @@ async function status(as: 'table' | 'env' | 'json'): Promise<void> {
               : 'not ready',
     })),
   )
-  if (as === 'json')
-    process.stdout.write(`${JSON.stringify({ folder: stateFolder(), processes: found, environment }, null, 2)}\n`)
-  else {
-    process.stdout.write(`state folder ${stateFolder()}\n`)
-    for (const { name, pid, state } of found) process.stdout.write(`${name.padEnd(24)} ${state.padEnd(10)} ${pid ?? ''}\n`)
-    for (const [key, value] of Object.entries(environment))
-      process.stdout.write(`${key}=${Array.isArray(value) ? value.join(':') : value}\n`)
-  }
+  const table = [
+    `state folder ${stateFolder()}`,
+    ...found.map(({ name, pid, state }) => `${name.padEnd(24)} ${state.padEnd(10)} ${pid ?? ''}`.trimEnd()),
+    ...Object.entries(environment).map(([key, value]) => `${key}=${Array.isArray(value) ? value.join(':') : value}`),
+  ].join('\n')
+  process.stdout.write(
+    `${as === 'json' ? JSON.stringify({ folder: stateFolder(), processes: found, environment }, null, 2) : table}\n`,
+  )
   if (Object.keys(environment).length === 0 || found.some(({ state }) => state === 'dead' || state === 'not ready'))
     process.exitCode = 1
 }
@@ -115,6 +115,11 @@ async function main(command: Command): Promise<void> {
 }
 
 const message = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+// A reader such as `head` may stop reading.
+process.stdout.on('error', error => {
+  if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
+})
 
 try {
   await main(parseArguments(process.argv.slice(2)))

@@ -67,10 +67,10 @@ export function updateEnvironment(change: { [K in keyof EnvironmentFile]: Enviro
 /** Runs `work` as the only one that changes the state folder; waits for another's turn to end. */
 export async function withLock<T>(work: () => Promise<T>): Promise<T> {
   const lock = statePath('lock')
-  mkdirSync(stateFolder(), { recursive: true })
   let told = false
   for (;;) {
     try {
+      mkdirSync(stateFolder(), { recursive: true })
       writeFileSync(lock, JSON.stringify(identityOf(process.pid)), { flag: 'wx' })
       break
     } catch (error) {

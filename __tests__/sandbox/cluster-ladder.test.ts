@@ -4,6 +4,7 @@ import { type ClusterFindings, chooseCluster } from '../../sandbox/cluster/ladde
 /** A Linux machine with root, Go and packages, and nothing of Docker. */
 const bare: ClusterFindings = {
   kubeconfig: 'none',
+  kubectl: true,
   docker: false,
   kind: false,
   linux: true,
@@ -28,12 +29,15 @@ describe('chooseCluster', () => {
     ['kind without Docker is none', { ...bare, kind: true }, 'local'],
     ['Docker without kind is none', { ...bare, docker: true }, 'local'],
     ['built from Go modules', bare, 'local'],
+    ['our own cluster brings its kubectl', { ...bare, kubectl: false }, 'local'],
     ['a prebuilt binary needs no Go', { ...bare, hyperkube: true, go: false }, 'local'],
     ['what was made here before is kept', { ...bare, local: true, docker: true, kind: true }, 'local'],
   ])('%s', (_, found, use) => expect(chooseCluster(found)).toEqual({ use }))
 
   test.each<[string, ClusterFindings, RegExp]>([
     ['a KUBECONFIG that does not answer is not passed over', { ...bare, kubeconfig: 'unreachable' }, /unset KUBECONFIG/],
+    ['a KUBECONFIG and no kubectl', { ...bare, kubeconfig: 'unreachable', kubectl: false }, /kubectl is missing/],
+    ['kind and no kubectl', { ...bare, docker: true, kind: true, kubectl: false }, /kubectl is missing/],
     ['a Mac without Docker', mac, /brew install --cask docker && brew install kind/],
     ['a Mac with Docker only', { ...mac, docker: true }, /brew install kind/],
     ['no root', { ...bare, root: false }, /sudo -E npm run sandbox -- up/],

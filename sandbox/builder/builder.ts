@@ -1,10 +1,10 @@
 // The image builder: the Docker engine that answers, or BuildKit alone, or Debian's dockerd, each behind `docker buildx build`.
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dockerAnswers } from '../cluster/cluster.ts'
 import { findProgram, mustRun, run } from '../command.ts'
 import { mountsUnder } from '../mounts.ts'
 import { installMissing, means, type Requirement } from '../packages.ts'
-import { isRunning, remove, start } from '../processes.ts'
+import { isRunning, readRecord, remove, start } from '../processes.ts'
 import { say, seconds } from '../progress.ts'
 import { registryAddress } from '../registry/registry.ts'
 import { link, statePath, updateEnvironment, writeWhole } from '../state.ts'
@@ -18,10 +18,15 @@ const buildxConfig = (): string => path('buildx')
 const buildkitSocket = (): string => path('buildkitd.sock')
 const dockerSocket = (): string => path('docker.sock')
 
+/** dockerd's build steps get their network by a bridge of our own, from where they reach what this machine reaches. */
+const bridge = 'da-docker0'
+const bridgeRule = ['POSTROUTING', '-s', '10.245.0.0/24', '!', '-o', bridge, '-j', 'MASQUERADE']
+
 const runc: Requirement = { provides: 'runc', package: 'runc' }
 const dockerPackage: Requirement[] = [
   { provides: 'dockerd', package: 'docker.io' },
   { provides: 'docker', package: 'docker.io' },
+  { provides: 'ip', package: 'iproute2' },
   { provides: 'iptables', package: 'iptables' },
 ]
 
@@ -109,6 +114,7 @@ async function startBuilder(use: 'docker' | 'buildkit' | 'dockerd'): Promise<voi
     return
   }
   await installMissing('builder', dockerPackage)
+  await makeBridge()
   // Without packet filter rules of its own, for they would drop what pods of the cluster forward.
   await start('builder', {
     name: 'dockerd',
@@ -120,14 +126,30 @@ async function startBuilder(use: 'docker' | 'buildkit' | 'dockerd'): Promise<voi
       `--pidfile=${path('dockerd.pid')}`,
       '--iptables=false',
       '--ip-forward=false',
-      '--bridge=none',
+      `--bridge=${bridge}`,
     ],
     ready: { command: [findProgram('docker') ?? 'docker', '--host', `unix://${dockerSocket()}`, 'version'] },
   })
 }
 
+async function makeBridge(): Promise<void> {
+  if ((await run(['ip', 'link', 'show', bridge])).code !== 0) {
+    await mustRun(['ip', 'link', 'add', bridge, 'type', 'bridge'])
+    await mustRun(['ip', 'addr', 'add', '10.245.0.1/24', 'dev', bridge])
+  }
+  await mustRun(['ip', 'link', 'set', bridge, 'up'])
+  writeFileSync('/proc/sys/net/ipv4/ip_forward', '1')
+  if ((await run(['iptables', '-t', 'nat', '-C', ...bridgeRule])).code !== 0)
+    await mustRun(['iptables', '-t', 'nat', '-A', ...bridgeRule])
+}
+
 export async function builderDown(): Promise<void> {
+  const hadBridge = readRecord('dockerd') !== undefined
   await Promise.all([remove('buildkitd'), remove('dockerd')])
+  if (hadBridge) {
+    await run(['ip', 'link', 'del', bridge])
+    await run(['iptables', '-t', 'nat', '-D', ...bridgeRule])
+  }
   for (const mount of mountsUnder(path())) await run(['umount', '-l', mount])
   updateEnvironment({
     DOCKER_CONFIG: undefined,

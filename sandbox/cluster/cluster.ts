@@ -5,7 +5,7 @@ import { canHave, isThere, means, missingMessage } from '../packages.ts'
 import { say } from '../progress.ts'
 import { readJson, statePath, updateEnvironment, writeWhole } from '../state.ts'
 import { goProgram } from '../tools/go.ts'
-import { hasHyperkube, kubernetesProgram } from './hyperkube.ts'
+import { hasHyperkube } from './hyperkube.ts'
 import { kindDown, kindKubeconfig, kindUp } from './kind.ts'
 import { type ClusterChoice, type ClusterFindings, chooseCluster } from './ladder.ts'
 import { clusterRequirements, hasLocalState, localDown, localKubeconfig, localUp } from './local.ts'
@@ -20,7 +20,7 @@ function givenKubeconfig(): string | undefined {
 
 async function findOut(): Promise<ClusterFindings> {
   const given = givenKubeconfig()
-  const client = findProgram('kubectl') ?? kubernetesProgram('kubectl')
+  const client = findProgram('kubectl')
   const [reached, engine] = await Promise.all([
     given
       ? run([client, '--kubeconfig', given, '--request-timeout=10s', 'get', '--raw', '/readyz'], { timeout: 15_000 })
@@ -28,7 +28,8 @@ async function findOut(): Promise<ClusterFindings> {
     dockerAnswers(),
   ])
   return {
-    kubeconfig: reached === undefined ? 'none' : reached.code === 0 ? 'reachable' : 'unreachable',
+    kubeconfig: !given ? 'none' : reached?.code === 0 ? 'reachable' : 'unreachable',
+    kubectl: client !== undefined,
     docker: engine,
     kind: findProgram('kind') !== undefined,
     linux: process.platform === 'linux',

@@ -3,6 +3,7 @@
 export interface ClusterFindings {
   /** A KUBECONFIG of the caller's own, and whether its cluster answers. */
   kubeconfig: 'none' | 'reachable' | 'unreachable'
+  kubectl: boolean
   /** A Docker engine answers. */
   docker: boolean
   kind: boolean
@@ -19,7 +20,13 @@ export interface ClusterFindings {
 
 export type ClusterChoice = { use: 'given' | 'kind' | 'local' } | { use: 'none'; message: string }
 
+const noKubectl: ClusterChoice = {
+  use: 'none',
+  message: 'kubectl is missing. Install it (https://kubernetes.io/docs/tasks/tools; macOS: brew install kubectl)',
+}
+
 export function chooseCluster(found: ClusterFindings): ClusterChoice {
+  if (found.kubeconfig !== 'none' && !found.kubectl) return noKubectl
   if (found.kubeconfig === 'reachable') return { use: 'given' }
   if (found.kubeconfig === 'unreachable')
     return {
@@ -27,7 +34,7 @@ export function chooseCluster(found: ClusterFindings): ClusterChoice {
       message: 'the cluster of KUBECONFIG does not answer. Start it, or unset KUBECONFIG to get a cluster of our own',
     }
   // A cluster that was made here before is kept, also when kind has come since.
-  if (!found.local && found.docker && found.kind) return { use: 'kind' }
+  if (!found.local && found.docker && found.kind) return found.kubectl ? { use: 'kind' } : noKubectl
   if (!found.linux)
     return {
       use: 'none',

@@ -328,7 +328,8 @@ export async function localDown(): Promise<void> {
   await remove('containerd')
   await remove('kube-apiserver')
   await remove('etcd')
-  if (!hasLocalState()) return
+  // Names and ports are one per machine: what is still served belongs to the cluster of another state folder.
+  if (!hasLocalState() || (await accepts(6443))) return
   const proxy = kubernetesProgram('kube-proxy')
   if (existsSync(proxy)) await run([proxy, '--cleanup'], { timeout: 20_000 })
   await clearRules()
