@@ -1,5 +1,5 @@
 // The one folder that holds all of the sandbox's state, what others read from it, and the lock on it.
-import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { type Identity, identityOf, isAlive } from './identity.ts'
@@ -67,6 +67,12 @@ export function updateEnvironment(change: { [K in keyof EnvironmentFile]: Enviro
 /** Runs `work` as the only one that changes the state folder; waits for another's turn to end. */
 export async function withLock<T>(work: () => Promise<T>): Promise<T> {
   const lock = statePath('lock')
+  const folder = lstatSync(stateFolder(), { throwIfNoEntry: false })
+  // In a folder for everybody's temporary files another user may have been first, with links to anywhere.
+  if (folder && process.getuid && folder.uid !== process.getuid())
+    throw new Error(
+      `${stateFolder()} belongs to another user (id ${folder.uid}). Run this as that user, or set SANDBOX_DIR to a folder of your own`,
+    )
   let told = false
   for (;;) {
     try {

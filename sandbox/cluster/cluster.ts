@@ -20,16 +20,16 @@ function givenKubeconfig(): string | undefined {
 
 async function findOut(): Promise<ClusterFindings> {
   const given = givenKubeconfig()
-  const client = findProgram('kubectl')
+  const kubectl = findProgram('kubectl')
   const [reached, engine] = await Promise.all([
-    given
-      ? run([client, '--kubeconfig', given, '--request-timeout=10s', 'get', '--raw', '/readyz'], { timeout: 15_000 })
+    given && kubectl
+      ? run([kubectl, '--kubeconfig', given, '--request-timeout=10s', 'get', '--raw', '/readyz'], { timeout: 15_000 })
       : undefined,
     dockerAnswers(),
   ])
   return {
     kubeconfig: !given ? 'none' : reached?.code === 0 ? 'reachable' : 'unreachable',
-    kubectl: client !== undefined,
+    kubectl: kubectl !== undefined,
     docker: engine,
     kind: findProgram('kind') !== undefined,
     linux: process.platform === 'linux',
