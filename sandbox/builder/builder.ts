@@ -83,6 +83,12 @@ async function provideBuildx(use: 'docker' | 'buildkit' | 'dockerd'): Promise<vo
   link(path, `${dockerConfig()}/cli-plugins/docker-buildx`)
 }
 
+/** Where the engine answers. Spelled out, for the contexts that say so are in the DOCKER_CONFIG that ours stands in for. */
+async function engineAddress(): Promise<string> {
+  const said = await mustRun(['docker', 'context', 'inspect', '--format', '{{.Endpoints.docker.Host}}'])
+  return process.env['DOCKER_HOST'] || said.trim()
+}
+
 /** The buildx that came with Docker itself. */
 async function dockerPlugin(): Promise<string | undefined> {
   const said = await run([
