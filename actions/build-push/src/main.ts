@@ -1,0 +1,5 @@
+// Entry point of build-push: the definition is read first, the work is loaded once the inputs are known to be right.
+import { runAction } from '../../../src/runner/action.ts'
+import { definition } from './definition.ts'
+
+await runAction(definition, async (inputs, runner) => (await import('./build-push.ts')).buildPush(inputs, runner))

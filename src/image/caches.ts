@@ -1,0 +1,4 @@
+// Where a build's layers can be kept between runs.
+
+export const CACHES = ['none', 'gha', 'registry'] as const
+export type Cache = (typeof CACHES)[number]

@@ -1,0 +1,65 @@
+// The instructions of a Dockerfile with their lines: to check a target before the build, and to find the line of a step that failed.
+
+export interface Instruction {
+  /** Counts from 1. */
+  readonly line: number
+  /** The instruction with its continuation lines joined, white space made single. */
+  readonly text: string
+}
+
+/** The instructions in order. Here-documents belong to the instruction that opens them. */
+export function instructionsOf(dockerfile: string): readonly Instruction[] {
+  const instructions: Instruction[] = []
+  const continuation = /^\s*#\s*escape\s*=\s*`/im.test(dockerfile.split('\n', 5).join('\n')) ? '`' : '\\'
+  const lines = dockerfile.split(/\r?\n/)
+  for (let index = 0; index < lines.length; index++) {
+    const first = lines[index] ?? ''
+    if (/^\s*(?:#|$)/.test(first)) continue
+    const line = index + 1
+    let text = first.trim()
+    while (text.endsWith(continuation) && index + 1 < lines.length) {
+      const next = (lines[++index] ?? '').trim()
+      text = next === '' || next.startsWith('#') ? text : `${text.slice(0, -1).trim()} ${next}`
+    }
+    if (/^(?:RUN|COPY|ADD)\s/i.test(text))
+      for (const [, strip, word = ''] of text.matchAll(/<<(-?)["']?([A-Za-z_][A-Za-z0-9_]*)["']?/g))
+        while (index + 1 < lines.length) {
+          const body = lines[++index] ?? ''
+          if ((strip === '-' ? body.replace(/^\t+/, '') : body) === word) break
+        }
+    instructions.push({ line, text: single(text) })
+  }
+  return instructions
+}
+
+/** The named stages, in lower case as BuildKit compares them, and the number of all stages. */
+export function stagesOf(dockerfile: string): { readonly names: readonly string[]; readonly count: number } {
+  const from = instructionsOf(dockerfile).filter(instruction => /^FROM\s/i.test(instruction.text))
+  const names = from.flatMap(instruction => /\sAS\s+(\S+)\s*$/i.exec(instruction.text)?.[1]?.toLowerCase() ?? [])
+  return { names, count: from.length }
+}
+
+/** True when the build may well have that target; where another frontend reads the file, nothing can be said against it. */
+export function hasTarget(dockerfile: string, target: string): boolean {
+  const syntax = /^\s*#\s*syntax\s*=\s*(\S+)/i.exec(dockerfile)?.[1]
+  if (syntax !== undefined && !/(?:^|\/)dockerfile(?:-upstream)?(?:[:@]|$)/.test(syntax)) return true
+  const { names, count } = stagesOf(dockerfile)
+  return names.includes(target.toLowerCase()) || (/^\d+$/.test(target) && Number(target) < count)
+}
+
+/** The instruction a build step was made of, by the step's name such as `[build 2/4] RUN npm ci`. */
+export function instructionOfStep(dockerfile: string, step: string): Instruction | undefined {
+  const text = single(step.replace(/^\[[^\]]*\]\s*/, ''))
+  if (text === '' || step.startsWith('[internal]')) return undefined
+  const all = instructionsOf(dockerfile)
+  // BuildKit's step names have white space of their own and variables filled in: what is equal wins, then what begins alike.
+  const same = all.filter(instruction => instruction.text === text)
+  if (same[0] !== undefined) return same.length === 1 ? same[0] : undefined
+  const head = text.slice(0, 24)
+  const alike = all.filter(instruction => instruction.text.startsWith(head))
+  return alike.length === 1 ? alike[0] : undefined
+}
+
+function single(text: string): string {
+  return text.replace(/\s+/g, ' ').trim()
+}

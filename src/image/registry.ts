@@ -1,0 +1,366 @@
+// A small client of the OCI distribution API: what a tag stands for, whether we may push, and the token flow.
+// Source of the protocol: https://github.com/opencontainers/distribution-spec and https://distribution.github.io/distribution/spec/auth/token/
+import { createHash } from 'node:crypto'
+import { ExpectedFailure, messageOf } from '../runner/failure.ts'
+import { foreignLine } from '../runner/foreign-text.ts'
+import type { Credentials } from './credentials.ts'
+import { isDigest } from './reference.ts'
+
+const MANIFEST_TYPES = [
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.v2+json',
+]
+/** The distribution specification has registries take manifests of up to 4 MiB. */
+const LARGEST_MANIFEST = 4 * 1024 * 1024
+const LARGEST_CONFIG = 8 * 1024 * 1024
+const LARGEST_ANSWER = 256 * 1024
+const TIMEOUT_MS = 15_000
+/** Waits before the second, third and fourth try, in milliseconds. */
+const BACK_OFF_MS = [500, 1_500, 4_000]
+const LONGEST_RETRY_AFTER_MS = 10_000
+/** What Node says when trying again at once won't help. */
+const HOPELESS = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'CERT_HAS_EXPIRED',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+])
+
+export interface Manifest {
+  readonly digest: string
+  readonly mediaType: string
+  readonly body: Buffer
+}
+
+export interface RegistryOptions {
+  readonly registry: string
+  readonly repository: string
+  readonly credentials?: Credentials | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Waits so many milliseconds. */
+  readonly sleep?: (milliseconds: number) => Promise<void>
+}
+
+/** True for a registry of this machine, to which the protocol is plain HTTP. */
+export function isLoopback(registry: string): boolean {
+  const host = registry.replace(/:\d+$/, '')
+  return host === 'localhost' || host === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(host)
+}
+
+/** Where the registry's API is: Docker Hub's has another name than its images. */
+export function apiAddress(registry: string): string {
+  if (registry === 'docker.io') return 'https://registry-1.docker.io'
+  return `${isLoopback(registry) ? 'http' : 'https'}://${registry}`
+}
+
+/** The parts of a `WWW-Authenticate` header: its scheme in lower case, and its parameters. */
+export function parseChallenge(header: string): {
+  readonly scheme: string
+  readonly parameters: Readonly<Record<string, string>>
+} {
+  const scheme = /^\s*([A-Za-z]+)/.exec(header)?.[1]?.toLowerCase() ?? ''
+  const parameters: Record<string, string> = {}
+  for (const match of header.slice(0, 8_192).matchAll(/([a-zA-Z]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/g))
+    parameters[(match[1] ?? '').toLowerCase()] = (match[2] ?? match[3] ?? '').replace(/\\(.)/g, '$1')
+  return { scheme, parameters }
+}
+
+interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: Buffer
+}
+
+interface Request {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
+  readonly url: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string | Buffer
+  readonly limit?: number
+}
+
+/** One repository of one registry. Every method throws ExpectedFailure that names the registry and says what to do. */
+export class Registry {
+  private authorization: string | undefined
+  /** What the authorization was asked for. */
+  private allowed = ''
+  private readonly options: RegistryOptions
+
+  constructor(options: RegistryOptions) {
+    this.options = options
+  }
+
+  /** The digest the tag stands for, by the registry's own word; undefined when there is no such tag. */
+  async digest(tag: string): Promise<string | undefined> {
+    const answer = await this.authorized(
+      { method: 'HEAD', url: this.path(`manifests/${tag}`), headers: { accept: MANIFEST_TYPES.join(', ') } },
+      'pull',
+    )
+    if (answer.status === 404) return undefined
+    this.expect(answer, [200], 'read')
+    const digest = answer.headers.get('docker-content-digest') ?? ''
+    // Not every registry sends the header with HEAD; then the manifest itself is hashed.
+    return isDigest(digest) ? digest : (await this.manifest(tag))?.digest
+  }
+
+  /** The manifest or index by tag or digest; undefined when there is none. Its digest is computed from its bytes. */
+  async manifest(reference: string): Promise<Manifest | undefined> {
+    const answer = await this.authorized(
+      {
+        method: 'GET',
+        url: this.path(`manifests/${reference}`),
+        headers: { accept: MANIFEST_TYPES.join(', ') },
+        limit: LARGEST_MANIFEST,
+      },
+      'pull',
+    )
+    if (answer.status === 404) return undefined
+    this.expect(answer, [200], 'read')
+    const digest = digestOf(answer.body)
+    const said = isDigest(reference) ? reference : (answer.headers.get('docker-content-digest') ?? digest)
+    if (said.startsWith('sha256:') && said !== digest) throw this.liar(said, digest)
+    const mediaType = (answer.headers.get('content-type') ?? '').split(';')[0]?.trim() ?? ''
+    return { digest: said, mediaType, body: answer.body }
+  }
+
+  /** Gives the manifest one more tag. */
+  async tag(manifest: Manifest, tag: string): Promise<void> {
+    const answer = await this.authorized(
+      { method: 'PUT', url: this.path(`manifests/${tag}`), headers: { 'content-type': manifest.mediaType }, body: manifest.body },
+      'pull,push',
+    )
+    this.expect(answer, [200, 201, 202], 'push')
+  }
+
+  /** The labels of an image; of an index, those of its first platform. Empty where there is nothing to read. */
+  async labels(manifest: Manifest): Promise<Readonly<Record<string, string>>> {
+    const content = parseObject(manifest.body)
+    const entries = Array.isArray(content['manifests']) ? content['manifests'].map(asObject) : undefined
+    if (entries !== undefined) {
+      const first = entries.find(entry => asObject(entry['platform'])['os'] !== 'unknown')?.['digest']
+      const image = typeof first === 'string' && isDigest(first) ? await this.manifest(first) : undefined
+      if (image === undefined || Array.isArray(parseObject(image.body)['manifests'])) return {}
+      return this.labels(image)
+    }
+    const digest = asObject(content['config'])['digest']
+    if (typeof digest !== 'string' || !isDigest(digest)) return {}
+    const answer = await this.authorized({ method: 'GET', url: this.path(`blobs/${digest}`), limit: LARGEST_CONFIG }, 'pull')
+    if (answer.status === 404) return {}
+    this.expect(answer, [200], 'read')
+    const computed = digestOf(answer.body)
+    if (digest.startsWith('sha256:') && computed !== digest) throw this.liar(digest, computed)
+    const labels = asObject(asObject(parseObject(answer.body)['config'])['Labels'])
+    return Object.fromEntries(Object.entries(labels).filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
+  }
+
+  /**
+   * Proves that we may push, by an upload that is begun and given up at once.
+   * @returns false when the repository does not exist and the registry does not make it by itself
+   */
+  async mayPush(): Promise<boolean> {
+    const answer = await this.authorized({ method: 'POST', url: this.path('blobs/uploads/') }, 'pull,push')
+    if (answer.status === 404) return false
+    this.expect(answer, [200, 201, 202], 'push')
+    const upload = answer.headers.get('location')
+    if (upload !== null && URL.canParse(upload, this.path(''))) {
+      const url = new URL(upload, this.path(''))
+      if (url.origin === new URL(this.path('')).origin)
+        await this.authorized({ method: 'DELETE', url: url.href }, 'pull,push').catch(() => undefined)
+    }
+    return true
+  }
+
+  private path(rest: string): string {
+    return `${apiAddress(this.options.registry)}/v2/${this.options.repository}/${rest}`
+  }
+
+  /** The answer, after the challenge the registry may set. A token for less than the actions needed is dropped. */
+  private async authorized(request: Request, actions: string): Promise<Answer> {
+    if (!this.allowed.startsWith(actions)) this.authorization = undefined
+    const send = (): Promise<Answer> =>
+      this.send({
+        ...request,
+        headers: { ...request.headers, ...(this.authorization === undefined ? {} : { authorization: this.authorization }) },
+      })
+    const answer = await send()
+    if (answer.status !== 401) return answer
+    const challenge = parseChallenge(answer.headers.get('www-authenticate') ?? '')
+    const authorization = await this.answerChallenge(challenge, actions)
+    if (authorization === undefined || authorization === this.authorization) throw this.refused(answer, actions)
+    this.authorization = authorization
+    this.allowed = actions
+    const second = await send()
+    if (second.status === 401) throw this.refused(second, actions)
+    return second
+  }
+
+  private async answerChallenge(challenge: ReturnType<typeof parseChallenge>, actions: string): Promise<string | undefined> {
+    const { credentials, registry, repository } = this.options
+    if (challenge.scheme === 'basic')
+      return credentials === undefined || credentials.identityToken !== undefined ? undefined : basic(credentials)
+    if (challenge.scheme !== 'bearer') return undefined
+    const { realm = '', service } = challenge.parameters
+    if (!URL.canParse(realm) || (!realm.startsWith('https://') && !isLoopback(registry)))
+      throw new ExpectedFailure(
+        'Unauthorized',
+        `The registry ${registry} names no https address to get a token from ("${foreignLine(realm, 80)}").`,
+      )
+    const url = new URL(realm)
+    const scope = `repository:${repository}:${actions}`
+    let request: Request
+    if (credentials?.identityToken !== undefined) {
+      const form = new URLSearchParams({
+        grant_type: 'refresh_token',
+        refresh_token: credentials.identityToken,
+        client_id: 'deploy-actions',
+        scope,
+      })
+      if (service !== undefined) form.set('service', service)
+      request = {
+        method: 'POST',
+        url: url.href,
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: form.toString(),
+      }
+    } else {
+      if (service !== undefined) url.searchParams.set('service', service)
+      url.searchParams.append('scope', scope)
+      request = { method: 'GET', url: url.href, headers: credentials === undefined ? {} : { authorization: basic(credentials) } }
+    }
+    const answer = await this.send(request)
+    if (answer.status !== 200) throw this.refused(answer, actions)
+    const content = parseObject(answer.body)
+    const token = content['token'] ?? content['access_token']
+    return typeof token === 'string' && /^[\x21-\x7e]+$/.test(token) ? `Bearer ${token}` : undefined
+  }
+
+  private async send(request: Request): Promise<Answer> {
+    const { signal, sleep = wait } = this.options
+    for (let attempt = 0; ; attempt++) {
+      const pause = BACK_OFF_MS[attempt]
+      try {
+        const answer = await exchange(request, signal)
+        if ((answer.status !== 429 && answer.status < 500) || pause === undefined) return answer
+        const asked = Number(answer.headers.get('retry-after') ?? Number.NaN) * 1_000
+        await sleep(asked > 0 ? Math.min(asked, LONGEST_RETRY_AFTER_MS) : pause)
+      } catch (error) {
+        if (signal?.aborted === true)
+          throw new ExpectedFailure('Cancelled', `The run was cancelled while the registry ${this.options.registry} was asked.`)
+        if (error instanceof ExpectedFailure) throw error
+        const cause = rootCause(error)
+        if (pause === undefined || HOPELESS.has(cause.code))
+          throw new ExpectedFailure(
+            'Unreachable',
+            `The registry ${this.options.registry} can't be reached (${foreignLine(cause.message, 160)}): check the host name in the input image, and the network.`,
+            { cause: error },
+          )
+        await sleep(pause)
+      }
+      if (signal?.aborted === true)
+        throw new ExpectedFailure('Cancelled', `The run was cancelled while the registry ${this.options.registry} was asked.`)
+    }
+  }
+
+  private expect(answer: Answer, allowed: readonly number[], doing: 'read' | 'push'): void {
+    if (allowed.includes(answer.status)) return
+    if (answer.status === 401 || answer.status === 403) throw this.refused(answer, doing === 'read' ? 'pull' : 'pull,push')
+    const { registry, repository } = this.options
+    throw new ExpectedFailure(
+      answer.status >= 500 || answer.status === 429 ? 'Unreachable' : 'Conflict',
+      `The registry ${registry} answered ${answer.status} when ${doing === 'read' ? 'reading' : 'pushing to'} ${repository}${registryWords(answer)}.`,
+    )
+  }
+
+  private refused(answer: Answer, actions: string): ExpectedFailure {
+    const { registry, repository, credentials } = this.options
+    const doing = actions.includes('push') ? 'push to' : 'read'
+    const advice =
+      credentials === undefined
+        ? 'no credentials were given: set the inputs username and password, or log in to it in an earlier step'
+        : `the credentials of ${foreignLine(credentials.username, 60) || 'the docker configuration'} don't allow it: check the inputs username and password`
+    const permission =
+      registry === 'ghcr.io'
+        ? ' (the job needs permissions: packages: write, with username github.actor and password the GITHUB_TOKEN)'
+        : ''
+    return new ExpectedFailure(
+      answer.status === 403 ? 'Forbidden' : 'Unauthorized',
+      `The registry ${registry} refused (${answer.status}) to let us ${doing} ${repository}${registryWords(answer)}; ${advice}${permission}.`,
+    )
+  }
+
+  private liar(said: string, computed: string): ExpectedFailure {
+    return new ExpectedFailure(
+      'Conflict',
+      `The registry ${this.options.registry} sent content of digest ${computed} for ${said}: a cache or proxy in between is broken.`,
+    )
+  }
+}
+
+/** `sha256:...` of the bytes. */
+export function digestOf(bytes: Buffer): string {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+}
+
+function basic(credentials: Credentials): string {
+  return `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')}`
+}
+
+function wait(milliseconds: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, milliseconds))
+}
+
+async function exchange(request: Request, signal: AbortSignal | undefined): Promise<Answer> {
+  const timeout = AbortSignal.timeout(TIMEOUT_MS)
+  const answer = await fetch(request.url, {
+    method: request.method,
+    headers: { 'user-agent': 'deploy-actions', ...request.headers },
+    signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+    ...(request.body === undefined ? {} : { body: request.body }),
+  })
+  const limit = request.limit ?? LARGEST_ANSWER
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of answer.body ?? []) {
+    size += chunk.length
+    if (size > limit)
+      throw new ExpectedFailure(
+        'Conflict',
+        `${new URL(request.url).host} sent more than the ${limit} bytes we take for an answer of this kind.`,
+      )
+    chunks.push(Buffer.from(chunk))
+  }
+  return { status: answer.status, headers: answer.headers, body: Buffer.concat(chunks) }
+}
+
+/** fetch hides what went wrong in the causes of its error. */
+function rootCause(error: unknown): { message: string; code: string } {
+  let at = error
+  while (at instanceof Error && at.cause instanceof Error) at = at.cause
+  const code = (at as { code?: unknown }).code
+  const message = messageOf(at)
+  return { message: message === '' ? String(code) : message, code: typeof code === 'string' ? code : '' }
+}
+
+/** The registry's own first error, for our sentence: `: denied, requested access is denied`. */
+function registryWords(answer: Answer): string {
+  const errors = parseObject(answer.body)['errors']
+  const first = asObject(Array.isArray(errors) ? errors[0] : undefined)
+  const words = [first['code'], first['message']].filter(word => typeof word === 'string').join(', ')
+  return words === '' ? '' : ` (${foreignLine(words, 160)})`
+}
+
+function parseObject(body: Buffer): Readonly<Record<string, unknown>> {
+  try {
+    return asObject(JSON.parse(body.toString('utf8')))
+  } catch {
+    return {}
+  }
+}
+
+function asObject(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {}
+}
