@@ -70,7 +70,7 @@ export async function builderUp(): Promise<void> {
     BUILDX_CONFIG: buildxConfig(),
     BUILDX_BUILDER: name,
     DOCKER_HOST:
-      choice.use === 'dockerd' ? `unix://${dockerSocket()}` : choice.use === 'docker' ? process.env['DOCKER_HOST'] : undefined,
+      choice.use === 'dockerd' ? `unix://${dockerSocket()}` : choice.use === 'docker' ? await engineAddress() : undefined,
   })
   const what = { docker: 'the Docker engine that answers', buildkit: 'BuildKit alone', dockerd: "Debian's dockerd" }[choice.use]
   say('builder', `ready in ${(seconds() - begun).toFixed(1)} s: ${what}`)
