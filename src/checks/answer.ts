@@ -39,13 +39,13 @@ export interface NoAnswer {
   readonly cutShort?: boolean
 }
 
-/** The body as JSON, or why it is none. */
+/** The body as JSON, or what it is instead. */
 export function readJson(answer: AnswerContent): { readonly document: unknown } | { readonly unreadable: string } {
   if (answer.truncated) return { unreadable: 'a body longer than 1 MiB, which is not read as JSON' }
   try {
     return { document: JSON.parse(answer.body) }
   } catch {
-    return { unreadable: answer.body.trim() === '' ? 'an empty body' : `a body that is no JSON: ${quoted(answer.body)}` }
+    return { unreadable: answer.body.trim() === '' ? 'an empty body' : 'a body that is no JSON' }
   }
 }
 

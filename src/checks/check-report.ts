@@ -48,10 +48,11 @@ export function checkSummary(check: FinishedCheck, extra: readonly string[] = []
   const { tally, verdict } = run
   const findings = lastFindings(run)
   const rows = findings.map(
-    ({ what, expected, came, holds }) => `| ${code(what)} | ${code(expected)} | ${code(came)} | ${holds ? '✓' : '✗'} |`,
+    ({ what, expected, came, excerpt, holds }) =>
+      `| ${code(what)} | ${code(expected)} | ${code(excerpt === undefined ? came : `${came}: ${excerpt}`)} | ${holds ? '✓' : '✗'} |`,
   )
   const counts = [
-    `${tally.asked} ${tally.asked === 1 ? 'request' : 'requests'} in ${formatDuration(run.elapsedMs)}`,
+    `${tally.asked} ${tally.asked === 1 ? 'request' : 'requests'} in ${formatShort(run.elapsedMs)}`,
     `${tally.right} right`,
     `${tally.wrong} wrong`,
     `${tally.unconnected + tally.unanswered} without an answer`,
@@ -90,6 +91,11 @@ function timeline({ stretches }: CheckRun): string[] {
 function lastFindings({ tally, verdict }: CheckRun): readonly Finding[] {
   const last = verdict.result === 'passed' ? tally.last : (tally.lastWrong ?? tally.last)
   return last?.kind === 'answer' ? last.findings : []
+}
+
+/** As formatDuration, but a time below a second is in ms: `44 ms`. */
+export function formatShort(milliseconds: number): string {
+  return milliseconds < 1_000 ? `${Math.round(milliseconds)} ms` : formatDuration(milliseconds)
 }
 
 /** Text that Markdown and HTML leave alone: every character either could take for its own is written as a reference. */

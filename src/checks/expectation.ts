@@ -14,70 +14,79 @@ export interface Expectation {
 
 export type FindingKind = 'redirect' | 'status' | 'body' | 'json' | 'version'
 
-/** One demand held against an answer. `expected` and `came` are safe to print. */
+/** One demand held against an answer. `expected`, `came` and `excerpt` are safe to print. */
 export interface Finding {
   readonly kind: FindingKind
   /** What was looked at: "status", "body", ".items[0].ok". */
   readonly what: string
   readonly expected: string
   readonly came: string
-  /** `came` is an excerpt of the body, and so may differ from one answer to the next without a meaning. */
-  readonly excerpt: boolean
+  /** The body's beginning, where it helps to see it. It may differ from one answer to the next without a meaning. */
+  readonly excerpt?: string
   readonly holds: boolean
 }
 
-const SHOWN = 120
+const SHOWN = 160
 
-/** All demands, each with what came, in the order in which they are worth reading: a wrong status explains a wrong body. */
-export function examine(answer: AnswerContent, expectation: Expectation): readonly Finding[] {
+/** More than is ever shown, so that a secret is blotted out whole before the text is cut. */
+const REDACTED = 16_384
+
+/**
+ * All demands, each with what came, in the order in which they are worth reading: a wrong status explains a wrong body.
+ * @param redact blots out secrets that the answer may repeat
+ */
+export function examine(
+  answer: AnswerContent,
+  expectation: Expectation,
+  redact: (text: string) => string = text => text,
+): readonly Finding[] {
+  const clean = (text: string): string => redact(text.slice(0, REDACTED))
+  const excerpt = answer.body.trim() === '' ? {} : { excerpt: quoted(clean(answer.body), SHOWN) }
+  const rightStatus = matchesStatus(expectation.status, answer.status)
   const findings: Finding[] = [
     {
       kind: 'status',
       what: 'status',
       expected: formatStatusPatterns(expectation.status),
       came: String(answer.status),
-      excerpt: false,
-      holds: matchesStatus(expectation.status, answer.status),
+      holds: rightStatus,
+      ...(rightStatus ? {} : excerpt),
     },
   ]
   for (const wanted of expectation.bodyContains) {
     const holds = answer.body.includes(wanted)
-    const came = answer.body.trim() === '' ? 'an empty body' : quoted(answer.body, SHOWN)
     findings.push({
       kind: 'body',
       what: 'body',
-      expected: `to contain ${quoted(wanted, SHOWN)}`,
-      came: holds ? 'it does' : `${came}${answer.truncated ? ' (its first MiB was searched)' : ''}`,
-      excerpt: true,
+      expected: `with ${quoted(wanted, SHOWN)}`,
+      came: holds
+        ? 'it'
+        : answer.body.trim() === ''
+          ? 'an empty one'
+          : answer.truncated
+            ? 'a first MiB without it'
+            : 'one without it',
       holds,
+      ...(holds ? {} : excerpt),
     })
   }
   if (expectation.json.length > 0) {
     const json = readJson(answer)
     for (const assertion of expectation.json) {
-      const evaluated =
-        'unreadable' in json ? { holds: false, came: json.unreadable } : evaluateJsonAssertion(json.document, assertion)
-      findings.push({
-        kind: 'json',
-        what: formatJsonPath(assertion.path),
-        expected: assertion.expected === '' ? 'an empty text' : shown(assertion.expected),
-        came: 'unreadable' in json ? evaluated.came : shown(evaluated.came),
-        excerpt: 'unreadable' in json,
-        holds: evaluated.holds,
-      })
+      const common = { kind: 'json', what: formatJsonPath(assertion.path), expected: shown(assertion.expected) } as const
+      if ('unreadable' in json) findings.push({ ...common, came: json.unreadable, holds: false, ...excerpt })
+      else {
+        const { holds, came } = evaluateJsonAssertion(json.document, assertion)
+        findings.push({ ...common, came: shown(clean(came)), holds })
+      }
     }
   }
   if (expectation.version !== undefined) {
     const { expected, from } = expectation.version
+    const common = { kind: 'version', what: 'version', expected: shown(expected) } as const
     const read = readVersion(answer, from)
-    findings.push({
-      kind: 'version',
-      what: `version (${formatVersionSource(from)})`,
-      expected: shown(expected),
-      came: 'none' in read ? read.none : shown(read.version),
-      excerpt: 'none' in read,
-      holds: 'version' in read && read.version === expected,
-    })
+    if ('none' in read) findings.push({ ...common, came: read.none, holds: false, ...excerpt })
+    else findings.push({ ...common, came: shown(clean(read.version)), holds: read.version === expected })
   }
   return findings
 }
@@ -88,7 +97,8 @@ export function describeDifference(findings: readonly Finding[]): string {
   if (first === undefined) return 'as expected'
   const rest =
     more.length === 0 ? '' : more.length === 1 ? ' (and one more difference)' : ` (and ${more.length} more differences)`
-  return `expected ${first.what} ${first.expected}, came ${first.came}${rest}`
+  if (first.kind === 'redirect') return `redirected ${first.came}`
+  return `expected ${first.what} ${first.expected}, came ${first.came}${first.excerpt === undefined ? '' : `: ${first.excerpt}`}${rest}`
 }
 
 /** The expectation in words: `status 200, a body with "ok", .version=1.4.2`. */

@@ -8,24 +8,25 @@ export interface HttpCheck {
   readonly url: URL
   readonly headers: HttpQuestion['headers']
   readonly expectation: Expectation
+  /** Blots out secrets that an answer may repeat. */
+  readonly redact: (text: string) => string
 }
 
 /** Asks once, on a fresh connection. */
-export function askHttpCheck({ url, headers, expectation }: HttpCheck): Ask {
+export function askHttpCheck({ url, headers, expectation, redact }: HttpCheck): Ask {
   const isWanted = (status: number): boolean => matchesStatus(expectation.status, status)
   return async (timeoutMs, signal) => {
     const outcome = await askOverHttp({ url, headers, timeoutMs, signal, isWanted })
     if (outcome.kind === 'no-answer') return outcome
-    const findings = examine(outcome.answer, expectation)
-    if (outcome.kind === 'answer') return { kind: 'answer', answer: outcome.answer, findings }
+    const { answer } = outcome
+    if (outcome.kind === 'answer') return { kind: 'answer', answer, findings: examine(answer, expectation, redact) }
     const redirect = {
       kind: 'redirect',
       what: 'redirect',
-      expected: 'to an HTTP address',
+      expected: 'to an HTTP address, 5 times at most',
       came: outcome.to,
-      excerpt: false,
       holds: false,
     } as const
-    return { kind: 'answer', answer: outcome.answer, findings: [redirect, ...findings] }
+    return { kind: 'answer', answer, findings: [redirect] }
   }
 }

@@ -45,7 +45,7 @@ export async function askOverHttp(question: HttpQuestion): Promise<HttpOutcome> 
     const target = redirectTarget(location, url)
     if (typeof target === 'string') return { kind: 'wrong-redirect', answer, to: target }
     if (hops === REDIRECTS)
-      return { kind: 'wrong-redirect', answer, to: `a ${REDIRECTS + 1}th redirect, to ${foreignLine(target.href, 200)}` }
+      return { kind: 'wrong-redirect', answer, to: `more than ${REDIRECTS} times, at last to ${foreignLine(target.href, 200)}` }
     if (!mayCarryHeaders(url, target)) headers = []
     url = target
   }
@@ -65,9 +65,9 @@ export function mayCarryHeaders(from: URL, to: URL): boolean {
 /** Where a Location leads, without the credentials it may name; a text says why we do not go there. */
 export function redirectTarget(location: string, from: URL): URL | string {
   const target = URL.canParse(location, from.href) ? new URL(location, from.href) : undefined
-  if (target === undefined) return `an address that is none: "${foreignLine(location, 200)}"`
+  if (target === undefined) return `to an address that is none: "${foreignLine(location, 200)}"`
   if (target.protocol !== 'http:' && target.protocol !== 'https:')
-    return `an address that is not HTTP: ${foreignLine(target.href, 200)}`
+    return `to an address that is not HTTP: ${foreignLine(target.href, 200)}`
   target.username = ''
   target.password = ''
   return target

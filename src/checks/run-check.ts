@@ -49,13 +49,15 @@ export interface CheckRun {
 const REQUEST_LIMIT_MS = 10_000
 /** In a long wait something is printed at least this often, so that nobody takes the step for dead. */
 const SIGN_OF_LIFE_MS = 30_000
-/** The room kept for a last question before the time is over, unless the interval is shorter. */
+/** The room kept for a last question before the time is over, less where the interval or the whole time is short. */
 const LAST_QUESTION_MS = 1_000
 const STRETCHES_KEPT = 50
+/** An answer that comes and goes is printed again only after this time. */
+const FLAPPING_MS = 15_000
 
 /** How long to wait for the next question; undefined when there is no time for another. */
-export function waitForNext(intervalMs: number, remainingMs: number): number | undefined {
-  const room = Math.min(LAST_QUESTION_MS, intervalMs)
+export function waitForNext(intervalMs: number, timeoutMs: number, remainingMs: number): number | undefined {
+  const room = Math.min(LAST_QUESTION_MS, intervalMs, timeoutMs / 4)
   return remainingMs <= room ? undefined : Math.min(intervalMs, remainingMs - room)
 }
 
@@ -68,6 +70,7 @@ export async function runCheck(options: CheckOptions): Promise<CheckRun> {
   const times: number[] = []
   const stretches: Stretch[] = []
   let tally = NOTHING_SEEN
+  const printed = new Map<string, number>()
   let seen = ''
   let printedAt = 0
 
@@ -84,9 +87,13 @@ export async function runCheck(options: CheckOptions): Promise<CheckRun> {
       return
     }
     seen = sign
+    const quietSince = printed.get(sign)
     stretches.push({ at: elapsed(), line, times: 1 })
     if (stretches.length > STRETCHES_KEPT) stretches.shift()
-    print(line)
+    if (quietSince !== undefined && elapsed() - quietSince < FLAPPING_MS) return
+    if (printed.size >= STRETCHES_KEPT) printed.clear()
+    printed.set(sign, elapsed())
+    print(policy.consecutive > 1 && isRight(attempt) ? `${line} (${tally.streak} of ${policy.consecutive} in a row)` : line)
   }
   const end = (verdict: CheckVerdict): CheckRun => {
     if (verdict.result === 'passed' && policy.consecutive > 1) print(`right ${policy.consecutive} times in a row`)
@@ -105,7 +112,7 @@ export async function runCheck(options: CheckOptions): Promise<CheckRun> {
       note(attempt)
     }
     const right = tally.streak > 0
-    const wait = right && remaining() > 0 ? 0 : waitForNext(options.intervalMs, remaining())
+    const wait = right && remaining() > 0 ? 0 : waitForNext(options.intervalMs, options.timeoutMs, remaining())
     const moment: Moment = signal.aborted ? 'cancelled' : wait === undefined ? 'time-over' : 'time-left'
     const verdict = judgeCheck(tally, policy, moment)
     if (verdict !== undefined) return end(verdict)
@@ -113,7 +120,9 @@ export async function runCheck(options: CheckOptions): Promise<CheckRun> {
     while (clock.now() < until && !signal.aborted) {
       const silence = elapsed() - printedAt
       if (silence >= SIGN_OF_LIFE_MS)
-        print(`still asking, for ${formatDuration(remaining())} at most; ${tally.asked} times so far`)
+        print(
+          `still asking, for ${formatDuration(remaining())} at most; ${tally.asked} times so far, ${tally.right} of them right`,
+        )
       else await sleep(clock, Math.min(until - clock.now(), SIGN_OF_LIFE_MS - silence), signal)
     }
     if (signal.aborted) return end(judgeCheck(tally, policy, 'cancelled') ?? CANCELLED)
@@ -139,5 +148,5 @@ function signOf(attempt: Attempt): string {
   if (attempt.kind === 'no-answer') return attempt.fault.code
   if (isRight(attempt)) return 'right'
   const wrong = attempt.findings.filter(finding => !finding.holds)
-  return JSON.stringify([attempt.answer.status, ...wrong.map(({ what, came, excerpt }) => (excerpt ? what : `${what} ${came}`))])
+  return JSON.stringify([attempt.answer.status, ...wrong.map(({ what, came }) => `${what} ${came}`)])
 }

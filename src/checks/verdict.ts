@@ -2,9 +2,9 @@
 //
 //   | seen                                                            | verdict          | reason                          |
 //   |-----------------------------------------------------------------|------------------|---------------------------------|
-//   | the user cancelled                                              | cancelled        | Cancelled                       |
 //   | `consecutive` right answers in a row                            | passed           |                                 |
 //   | a fault that asking again cannot heal (certificate, no TLS)     | failed, at once  | Certificate, NotTls             |
+//   | the user cancelled                                              | cancelled        | Cancelled                       |
 //   | time is left                                                    | ask again        |                                 |
 //   | nothing but DNS and connect errors                              | `on-unreachable` | Unreachable                     |
 //   | the last answer was wrong                                       | failed           | WrongStatus, WrongBody,         |
@@ -104,7 +104,7 @@ const VERSIONS_KEPT = 10
 
 function countVersion(versions: Tally['versions'], findings: readonly Finding[]): Tally['versions'] {
   const found = findings.find(finding => finding.kind === 'version')
-  if (found === undefined || found.excerpt) return versions
+  if (found === undefined || findings.some(({ kind, holds }) => kind === 'status' && !holds)) return versions
   const name = versions.has(found.came) || versions.size < VERSIONS_KEPT ? found.came : 'others'
   return new Map(versions).set(name, (versions.get(name) ?? 0) + 1)
 }

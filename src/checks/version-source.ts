@@ -34,11 +34,13 @@ export function readVersion(
   if (source.kind === 'body') return { version: answer.body.trim() }
   if (source.kind === 'header') {
     const value = answer.headers[source.name]
-    return value === undefined ? { none: 'no such header' } : { version: Array.isArray(value) ? value.join(', ') : value }
+    return value === undefined
+      ? { none: `no header ${source.name}` }
+      : { version: Array.isArray(value) ? value.join(', ') : value }
   }
   const json = readJson(answer)
   if ('unreadable' in json) return { none: json.unreadable }
   const value = readJsonPath(json.document, source.path)
-  if (value === undefined) return { none: 'nothing' }
+  if (value === undefined) return { none: `nothing at ${formatJsonPath(source.path)}` }
   return { version: typeof value === 'string' ? value : shownJson(value) }
 }

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { checkReport, checkSummary, type FinishedCheck } from '../../../src/checks/check-report.ts'
+import { checkReport, checkSummary, type FinishedCheck, formatShort } from '../../../src/checks/check-report.ts'
 import { describeExpectation, type Expectation } from '../../../src/checks/expectation.ts'
 import { askHttpCheck } from '../../../src/checks/http-check.ts'
 import { type Ask, type CheckRun, runCheck } from '../../../src/checks/run-check.ts'
@@ -41,7 +41,7 @@ export async function smokeTest(
   )
 
   const run = await runCheck({
-    ask: ports.ask ?? askHttpCheck({ url: inputs.url, headers: inputs.header, expectation }),
+    ask: ports.ask ?? askHttpCheck({ url: inputs.url, headers: inputs.header, expectation, redact: log.redact }),
     policy: { consecutive: inputs.consecutive, onUnreachable: inputs['on-unreachable'] },
     timeoutMs: inputs.timeout,
     intervalMs: inputs.interval,
@@ -100,7 +100,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 /** One sentence on what was seen, and one on what to do about it. */
 export function messageOfRun(run: CheckRun, address: string, asked: string, inARow: string): string {
   const { verdict, tally, elapsedMs } = run
-  const requests = `${tally.asked} ${tally.asked === 1 ? 'request' : 'requests'} in ${formatDuration(elapsedMs)}`
+  const requests = `${tally.asked} ${tally.asked === 1 ? 'request' : 'requests'} in ${formatShort(elapsedMs)}`
   if (verdict.result === 'passed') return `${address} answered as asked${inARow}: ${asked} (${requests}).`
   if (verdict.result === 'cancelled') return `The test of ${address} was cancelled after ${requests}.`
   const advice = ADVICE[verdict.reason]

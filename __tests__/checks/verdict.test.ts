@@ -1,0 +1,97 @@
+import { describe, expect, test } from '@jest/globals'
+import type { FindingKind } from '../../src/checks/expectation.ts'
+import { type Attempt, count, judgeCheck, type Moment, NOTHING_SEEN, type Policy, type Tally } from '../../src/checks/verdict.ts'
+
+/** One attempt from a letter: R right, W wrong status, J wrong JSON, B wrong body, V wrong version, L wrong redirect, U unconnected, N unanswered, X unhealable, C cut short. */
+function attempt(letter: string): Attempt {
+  const fault = { code: 'CODE', problem: 'had a problem', ms: 1 }
+  if (letter === 'U') return { kind: 'no-answer', fault: { ...fault, stage: 'connecting' } }
+  if (letter === 'N') return { kind: 'no-answer', fault: { ...fault, stage: 'answering' } }
+  if (letter === 'C') return { kind: 'no-answer', fault: { ...fault, stage: 'answering', cutShort: true } }
+  if (letter === 'X') return { kind: 'no-answer', fault: { ...fault, stage: 'unhealable', code: 'CERT_HAS_EXPIRED' } }
+  if (letter === 'T') return { kind: 'no-answer', fault: { ...fault, stage: 'unhealable', code: 'NOT_TLS' } }
+  const kinds: Record<string, FindingKind> = { R: 'version', V: 'version', W: 'status', J: 'json', B: 'body', L: 'redirect' }
+  const kind = kinds[letter] ?? 'status'
+  const holds = letter === 'R'
+  const finding = { kind, what: kind, expected: '2', came: holds ? '2' : '1', holds }
+  return { kind: 'answer', answer: { status: 200, headers: {}, body: '', truncated: false, ms: 1 }, findings: [finding] }
+}
+
+function tallyOf(letters: string): Tally {
+  return [...letters].map(attempt).reduce(count, NOTHING_SEEN)
+}
+
+function judge(letters: string, moment: Moment, policy: Partial<Policy> = {}): string {
+  const verdict = judgeCheck(tallyOf(letters), { consecutive: 1, onUnreachable: 'failed', ...policy }, moment)
+  return verdict === undefined ? 'ask again' : `${verdict.result} ${verdict.reason}`.trim()
+}
+
+describe('the verdict table', () => {
+  test.each<[row: string, letters: string, moment: Moment, verdict: string, policy?: Partial<Policy>]>([
+    ['nothing seen yet', '', 'time-left', 'ask again'],
+    ['right at once', 'R', 'time-left', 'passed'],
+    ['right after all else', 'UNWVR', 'time-left', 'passed'],
+    ['right as the time ends', 'R', 'time-over', 'passed'],
+    ['right as the user cancels', 'R', 'cancelled', 'passed'],
+    ['cancelled before anything', '', 'cancelled', 'cancelled Cancelled'],
+    ['cancelled after a wrong answer', 'W', 'cancelled', 'cancelled Cancelled'],
+    ['a certificate is wrong: at once', 'X', 'time-left', 'failed Certificate'],
+    [
+      'a certificate is wrong, whatever on-unreachable',
+      'X',
+      'time-left',
+      'failed Certificate',
+      { onUnreachable: 'inconclusive' },
+    ],
+    ['no TLS: at once', 'UT', 'time-left', 'failed NotTls'],
+    ['a wrong answer is asked again', 'W', 'time-left', 'ask again'],
+    ['no connection is asked again', 'U', 'time-left', 'ask again'],
+    ['no answer is asked again', 'N', 'time-left', 'ask again'],
+    ['never a connection', 'UUU', 'time-over', 'failed Unreachable'],
+    ['never a connection, on-unreachable', 'UUU', 'time-over', 'inconclusive Unreachable', { onUnreachable: 'inconclusive' }],
+    ['no connection after an answer', 'WU', 'time-over', 'failed Unreachable', { onUnreachable: 'inconclusive' }],
+    ['no connection after one without an answer', 'NU', 'time-over', 'failed Unreachable', { onUnreachable: 'inconclusive' }],
+    ['wrong status to the end', 'UWW', 'time-over', 'failed WrongStatus'],
+    ['wrong body', 'B', 'time-over', 'failed WrongBody'],
+    ['wrong JSON', 'J', 'time-over', 'failed WrongJson'],
+    ['wrong version', 'V', 'time-over', 'failed WrongVersion'],
+    ['wrong redirect', 'L', 'time-over', 'failed WrongRedirect'],
+    ['wrong in two ways: the last counts', 'WV', 'time-over', 'failed WrongVersion'],
+    ['connected, never an answer', 'NN', 'time-over', 'failed NoAnswer', { onUnreachable: 'inconclusive' }],
+    ['no answer after answers', 'WN', 'time-over', 'failed NoAnswer'],
+    ['the only request was cut short', 'C', 'time-over', 'failed NoAnswer'],
+    ['the last request was cut short', 'WC', 'time-over', 'failed WrongStatus'],
+    ['cut short after no connection', 'UC', 'time-over', 'failed Unreachable', { onUnreachable: 'inconclusive' }],
+    ['not asked at all', '', 'time-over', 'failed Timeout'],
+    ['2 of 3 in a row', 'RR', 'time-left', 'ask again', { consecutive: 3 }],
+    ['3 of 3 in a row', 'RRR', 'time-left', 'passed', { consecutive: 3 }],
+    ['A A B A A: never 3 in a row', 'RRVRR', 'time-left', 'ask again', { consecutive: 3 }],
+    ['A A B A A A', 'RRVRRR', 'time-left', 'passed', { consecutive: 3 }],
+    ['A U A U: a lost connection breaks the row too', 'RURU', 'time-left', 'ask again', { consecutive: 2 }],
+    ['A N A A', 'RNRR', 'time-left', 'passed', { consecutive: 2 }],
+    ['too few when the time is over', 'RR', 'time-over', 'failed Timeout', { consecutive: 3 }],
+    ['too few, for the version flaps', 'RVRR', 'time-over', 'failed WrongVersion', { consecutive: 3 }],
+    ['too few, for the status flaps', 'RRWR', 'time-over', 'failed WrongStatus', { consecutive: 3 }],
+  ])('%s: %s, %s: %s', (_row, letters, moment, verdict, policy = {}) => {
+    expect(judge(letters, moment, policy)).toBe(verdict)
+  })
+
+  test('several versions are named with their numbers', () => {
+    const verdict = judgeCheck(tallyOf('RRVRV'), { consecutive: 3, onUnreachable: 'failed' }, 'time-over')
+    expect(verdict?.because).toBe(
+      'answered wrongly: expected version 2, came 1; several versions answered (2: 3 times, 1: 2 times)',
+    )
+  })
+
+  test('a server that makes up versions does not fill the memory', () => {
+    const made = Array.from({ length: 100 }, (_, index): Attempt => {
+      const found = attempt('V')
+      return found.kind === 'answer'
+        ? { ...found, findings: found.findings.map(finding => ({ ...finding, came: `v${index}` })) }
+        : found
+    })
+    const { versions } = made.reduce(count, NOTHING_SEEN)
+    expect(versions.size).toBe(11)
+    expect(versions.get('others')).toBe(90)
+  })
+})
