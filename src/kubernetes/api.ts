@@ -84,6 +84,8 @@ const LONGEST_DELAY_MS = 2_000
 /** However long the server asks us to wait: waiting longer is not ours to decide, the step has a timeout of its own. */
 const LONGEST_RETRY_AFTER_MS = 15_000
 const SKEW_BORDER_MS = 2_000
+/** The API server answers a watch at once, long before there is anything to tell. */
+const OPEN_TIMEOUT_MS = 20_000
 
 interface Answer {
   readonly status: number
@@ -137,6 +139,7 @@ export function createApi(options: ApiOptions): KubernetesApi & { close(): void 
       }
       const fail = (error: unknown): void => finish(() => reject(error))
       const outgoing = httpRequest({ socketPath, agent, method: what.method, path: what.path, headers: what.headers })
+      outgoing.on('error', error => fail(brokenTransport(error)))
       const stillAlive = (): void => {
         stopTimer()
         stopTimer = clock.after(what.timeoutMs, () => {
@@ -149,7 +152,6 @@ export function createApi(options: ApiOptions): KubernetesApi & { close(): void 
         outgoing.destroy()
       }
       what.signal?.addEventListener('abort', onAbort, { once: true })
-      outgoing.on('error', error => fail(brokenTransport(error)))
       outgoing.on('response', response => {
         const pieces: Buffer[] = []
         let size = 0
@@ -322,14 +324,14 @@ export function createApi(options: ApiOptions): KubernetesApi & { close(): void 
           headers: { host: 'localhost', accept: '*/*' },
         })
         const onAbort = (): void => fail(given.signal?.reason)
-        const stillAlive = (): void => {
+        const within = (ms: number | undefined): void => {
           stopTimer()
-          const { idleTimeoutMs } = given
-          if (idleTimeoutMs !== undefined) stopTimer = clock.after(idleTimeoutMs, () => fail(noAnswer(idleTimeoutMs)))
+          if (ms !== undefined) stopTimer = clock.after(ms, () => fail(noAnswer(ms)))
         }
         given.signal?.addEventListener('abort', onAbort, { once: true })
         outgoing.on('error', error => fail(brokenTransport(error)))
         outgoing.on('response', (response: IncomingMessage) => {
+          within(given.idleTimeoutMs)
           response.on('error', error => fail(brokenTransport(error)))
           response.on('close', () => fail(brokenTransport(new Error('the stream was cut off'))))
           const status = response.statusCode ?? 0
@@ -342,7 +344,7 @@ export function createApi(options: ApiOptions): KubernetesApi & { close(): void 
           }
           response.on('data', (piece: Buffer) => {
             if (settled) return
-            stillAlive()
+            within(given.idleTimeoutMs)
             try {
               if (good) lines.write(piece)
               else if (refusal.length < 64) refusal.push(piece)
@@ -360,7 +362,7 @@ export function createApi(options: ApiOptions): KubernetesApi & { close(): void 
             }
           })
         })
-        stillAlive()
+        within(given.idleTimeoutMs === undefined ? undefined : Math.min(given.idleTimeoutMs, OPEN_TIMEOUT_MS))
         outgoing.end()
       })
     },
