@@ -76,7 +76,7 @@ export async function runCheck(options: CheckOptions): Promise<CheckRun> {
 
   const print = (line: string): void => {
     printedAt = elapsed()
-    options.print(`${`+${formatDuration(printedAt)}`.padEnd(9)}${line}`)
+    options.print(`${`+${formatDuration(printedAt)}`.padEnd(9)} ${line}`)
   }
   const note = (attempt: Attempt): void => {
     const line = describeAttempt(attempt)

@@ -3,7 +3,6 @@ import { parseJsonAssertion } from '../../../src/checks/json-assertion.ts'
 import { parseStatusPatterns } from '../../../src/checks/status-pattern.ts'
 import { parseVersionSource } from '../../../src/checks/version-source.ts'
 import { parseReleaseAddress } from '../../../src/deploy/release-address.ts'
-import { kubeconfigSecrets } from '../../../src/kubernetes/kubeconfig-secrets.ts'
 import type { ActionDefinition } from '../../../src/runner/action.ts'
 import { ExpectedFailure } from '../../../src/runner/failure.ts'
 import { choice, duration, InputFault, integer, list, text } from '../../../src/runner/inputs.ts'
@@ -23,7 +22,7 @@ const inputs = {
   'on-unreachable': choice(['failed', 'inconclusive'], { default: 'failed' }),
   'on-inconclusive': choice(['fail', 'warn'], { default: 'fail' }),
   verifies: text({ parse: parseVerifies }),
-  kubeconfig: text({ secret: kubeconfigSecrets }),
+  kubeconfig: text(),
   context: text(),
 }
 
