@@ -1,7 +1,7 @@
 // The frame around every action: reads inputs, runs, sets outputs, ends red or green. No action decides any of this by itself.
 import { writeKeyValue } from './environment-files.ts'
 import { ExpectedFailure, messageOf } from './failure.ts'
-import { type InputSpecs, type InputValues, readInputs } from './inputs.ts'
+import { type InputSpecs, type InputValues, inputSecrets, readInputs } from './inputs.ts'
 import { createLog, type Log } from './log.ts'
 import { listenForCancel } from './signals.ts'
 
@@ -73,10 +73,15 @@ export async function runAction<S extends InputSpecs, O extends string>(
   const cancellation = listenForCancel(process)
   const output = (name: string, value: string): void => writeKeyValue(env, 'GITHUB_OUTPUT', name, log.redact(value))
   cancellation.ending.addEventListener('abort', () => setTimeout(() => streams.exit(1), LAST_MOMENTS_MS).unref())
+  const crashed = (error: unknown): void => {
+    reportFailure(definition.name, error, log, output)
+    streams.exit(1)
+  }
+  process.on('uncaughtException', crashed)
   let green = false
   try {
-    const { values, secrets, warnings } = readInputs(definition.inputs, env, definition.check)
-    for (const secret of secrets) log.mask(secret)
+    for (const secret of inputSecrets(definition.inputs, env)) log.mask(secret)
+    const { values, warnings } = readInputs(definition.inputs, env, definition.check)
     for (const warning of warnings) log.warning(warning, definition.name)
     output('result', 'cancelled')
     output('reason', 'Cancelled')
@@ -88,16 +93,24 @@ export async function runAction<S extends InputSpecs, O extends string>(
     output('message', outcome.message)
     for (const [name, value] of Object.entries<string | undefined>(outcome.outputs ?? {}))
       if (value !== undefined) output(name, value)
-    if (outcome.summary !== undefined)
-      output('summary', (await writeSummary(env, log.redact(outcome.summary), definition.name)) ?? '')
+    if (outcome.summary !== undefined) output('summary', await writeSummary(env, outcome.summary, definition.name, log))
     if (green) log.info(outcome.message)
     else log.error(outcome.message, titleOf(definition.name, outcome.reason))
   } catch (error) {
-    reportFailure(definition.name, error, log, output)
+    green = false
+    reportFailure(definition.name, afterCancel(definition.name, error, cancellation.cancelled), log, output)
   } finally {
     cancellation.stop()
+    process.off('uncaughtException', crashed)
   }
   streams.exit(green ? 0 : 1)
+}
+
+/** What was given up because of the cancel is no bug: anything that takes the signal throws its AbortError. */
+function afterCancel(name: string, error: unknown, cancelled: AbortSignal): unknown {
+  const aborted = error === cancelled.reason || (error instanceof Error && error.name === 'AbortError')
+  if (!cancelled.aborted || !aborted) return error
+  return new ExpectedFailure('Cancelled', `${name} was cancelled before it was done.`, { cause: error })
 }
 
 /** True in the process that the runner starts as the post step: dist/post.js says so before it loads the bundle. */
@@ -105,7 +118,7 @@ export function isPostStep(): boolean {
   return (globalThis as { deployActionsStep?: string }).deployActionsStep === 'post'
 }
 
-/** Runs an action's post step. It never turns a job red: what it finds it says. */
+/** Runs an action's post step. It is red only when it could not do what it is there for. */
 export async function runPost(
   name: string,
   run: (runner: Runner) => Promise<void>,
@@ -146,15 +159,25 @@ function reportFailure(name: string, error: unknown, log: Log, output: (name: st
   const expected = error instanceof ExpectedFailure
   const reason = expected ? error.reason : 'InternalError'
   const message = expected ? error.message : `This is a bug in ${name}, please report it: ${messageOf(error)}`
-  output('result', reason === 'Cancelled' ? 'cancelled' : 'failed')
-  output('reason', reason)
-  output('message', message)
+  try {
+    output('result', reason === 'Cancelled' ? 'cancelled' : 'failed')
+    output('reason', reason)
+    output('message', message)
+  } catch (unwritable) {
+    log.error(`The outputs could not be written: ${messageOf(unwritable)}`, name)
+  }
   log.error(message, titleOf(name, reason), expected ? error.at : undefined)
   if (expected) for (const other of error.also) log.error(other.message, titleOf(name, reason), other.at)
   else log.info(error instanceof Error ? (error.stack ?? error.message) : String(error))
 }
 
-async function writeSummary(env: NodeJS.ProcessEnv, markdown: string, name: string): Promise<string | undefined> {
-  const { appendJobSummary } = await import('./job-summary.ts')
-  return appendJobSummary(env, markdown, name)
+/** The report's path; empty, with a warning, when it could not be written: a full disk says nothing of the release. */
+async function writeSummary(env: NodeJS.ProcessEnv, markdown: string, name: string, log: Log): Promise<string> {
+  try {
+    const { appendJobSummary } = await import('./job-summary.ts')
+    return (await appendJobSummary(env, log.redact(markdown), name)) ?? ''
+  } catch (error) {
+    log.warning(`The report could not be written: ${messageOf(error)}`, name)
+    return ''
+  }
 }

@@ -1,6 +1,6 @@
 // Text that others wrote (container logs, events, HTTP bodies, tool output) made harmless before it is printed or reported.
 
-const ANSI = /\u001b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\-_])/g
+const ANSI = /\u001b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\u0007\u001b\n]*(?:\u0007|\u001b\\)?|[@-Z\\-_])/g
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
 const ZERO_WIDTH_SPACE = '\u200b'
 
@@ -11,12 +11,12 @@ const ZERO_WIDTH_SPACE = '\u200b'
  */
 export function foreignText(text: string, limit = 4_000): string {
   const cut = text.length > limit ? `${text.slice(0, limit)}… (${text.length - limit} more characters)` : text
-  return cut
-    .replace(ANSI, '')
-    .replace(/\r\n?/g, '\n')
-    .replace(CONTROL, '')
-    .replace(/^(\s*):(?=:)/gm, `$1:${ZERO_WIDTH_SPACE}`)
-    .replace(/##(?=\[)/g, `#${ZERO_WIDTH_SPACE}#`)
+  return withoutCommands(cut.replace(ANSI, '').replace(/\r\n?/g, '\n').replace(CONTROL, ''))
+}
+
+/** The text with every line broken that the runner would take for a command, and nothing else changed. */
+export function withoutCommands(text: string): string {
+  return text.replace(/^([^\S\r\n]*):(?=:)/gm, `$1:${ZERO_WIDTH_SPACE}`).replace(/##(?=\[)/g, `#${ZERO_WIDTH_SPACE}#`)
 }
 
 /** Foreign text on one line, for a sentence. */

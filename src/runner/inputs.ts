@@ -60,8 +60,24 @@ export function list<T>(
       .split(/\r?\n/)
       .map(line => line.trim())
       .filter(line => line !== '' && !line.startsWith('#'))
-    return options.each === undefined ? entries : entries.map(options.each)
+    return options.each === undefined ? entries : eachEntry(entries, options.each)
   })
+}
+
+/** All entries parsed, or one InputFault that tells the faults of all of them. */
+function eachEntry<T>(entries: readonly string[], each: (entry: string) => T): T[] {
+  const faults: string[] = []
+  const values = entries.flatMap(entry => {
+    try {
+      return [each(entry)]
+    } catch (error) {
+      if (!(error instanceof InputFault)) throw error
+      faults.push(error.message)
+      return []
+    }
+  })
+  if (faults.length > 0) throw new InputFault(faults.map(fault => fault.replace(/\.$/, '')).join('; '))
+  return values
 }
 
 /** YAML 1.2's `true` and `false`, in the three spellings of its core schema. */
@@ -113,9 +129,29 @@ export function inputVariable(name: string): string {
 
 export interface ReadInputs<S extends InputSpecs> {
   readonly values: InputValues<S>
-  readonly secrets: readonly string[]
   /** Sentences about inputs that are not known, each with the nearest name. */
   readonly warnings: readonly string[]
+}
+
+/**
+ * The secret parts of all inputs, right or wrong: to be masked before anything else is printed.
+ * An input whose secret parts can't be told, because it is not what it should be, is secret as a whole.
+ */
+export function inputSecrets(specs: InputSpecs, env: NodeJS.ProcessEnv): readonly string[] {
+  return Object.entries(specs).flatMap(([name, input]) => {
+    const raw = rawValue(name, input, env)
+    try {
+      return input.secrets(raw)
+    } catch (error) {
+      if (!(error instanceof InputFault)) throw error
+      return [raw]
+    }
+  })
+}
+
+function rawValue(name: string, input: InputSpec<unknown>, env: NodeJS.ProcessEnv): string {
+  const given = (env[inputVariable(name)] ?? '').trim()
+  return given === '' ? input.default : given
 }
 
 /**
@@ -129,17 +165,14 @@ export function readInputs<S extends InputSpecs>(
   check: (values: InputValues<S>) => readonly string[] = () => [],
 ): ReadInputs<S> {
   const faults: string[] = []
-  const secrets: string[] = []
   const values: Record<string, unknown> = {}
   for (const [name, input] of Object.entries(specs)) {
-    const given = (env[inputVariable(name)] ?? '').trim()
-    const raw = given === '' ? input.default : given
+    const raw = rawValue(name, input, env)
     if (raw === '' && input.required) {
       faults.push(`${name}: is required and was not given`)
       continue
     }
     try {
-      secrets.push(...input.secrets(raw))
       values[name] = input.parse(raw)
     } catch (error) {
       if (!(error instanceof InputFault)) throw error
@@ -154,7 +187,7 @@ export function readInputs<S extends InputSpecs>(
       `${intro}; nothing was changed. ${faults.map(fault => fault.replace(/\.?$/, '.')).join(' ')}`,
     )
   }
-  return { values: values as InputValues<S>, secrets, warnings: unknownInputs(specs, env) }
+  return { values: values as InputValues<S>, warnings: unknownInputs(specs, env) }
 }
 
 function unknownInputs(specs: InputSpecs, env: NodeJS.ProcessEnv): string[] {

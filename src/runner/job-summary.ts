@@ -1,6 +1,6 @@
 // The job summary: the Markdown report on the run's page, and the same as a file for later steps.
 import { randomUUID } from 'node:crypto'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /** What one step's summary may hold, in bytes: GitHub drops a larger one whole. */
@@ -10,10 +10,8 @@ const ROOM_FOR_NOTE_BYTES = 4_096
 /** Appends `markdown` to the job summary and writes it to a file of its own under RUNNER_TEMP. Returns that file's path. */
 export async function appendJobSummary(env: NodeJS.ProcessEnv, markdown: string, action: string): Promise<string | undefined> {
   const kept = cutToBytes(markdown, LIMIT_BYTES - ROOM_FOR_NOTE_BYTES)
-  if ((env['GITHUB_STEP_SUMMARY'] ?? '') !== '') {
-    const { summary } = await import('@actions/core')
-    await summary.addRaw(kept, true).write()
-  }
+  const page = env['GITHUB_STEP_SUMMARY'] ?? ''
+  if (page !== '') await appendFile(page, `${kept}\n`)
   const folder = env['RUNNER_TEMP'] ?? ''
   if (folder === '') return undefined
   await mkdir(folder, { recursive: true })
@@ -24,5 +22,9 @@ export async function appendJobSummary(env: NodeJS.ProcessEnv, markdown: string,
 
 function cutToBytes(markdown: string, limit: number): string {
   if (Buffer.byteLength(markdown) <= limit) return markdown
-  return `${Buffer.from(markdown).subarray(0, limit).toString()}\n\n(The report was cut here: a step's summary holds 1 MiB.)\n`
+  const whole = Buffer.from(markdown)
+    .subarray(0, limit)
+    .toString()
+    .replace(/\ufffd$/, '')
+  return `${whole}\n\n(The report was cut here: a step's summary holds 1 MiB.)\n`
 }

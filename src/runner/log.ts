@@ -1,10 +1,12 @@
 // What a step prints: plain lines, groups and annotations. Secrets that were registered are blotted out here too, not only by the runner.
 
 import type { FilePosition } from './failure.ts'
+import { withoutCommands } from './foreign-text.ts'
 import { annotation, workflowCommand } from './workflow-commands.ts'
 
 export interface Log {
-  info(line: string): void
+  /** Text as it is, but for what the runner would take for a command. */
+  info(text: string): void
   /** A line shown only when the user has switched on debug logging. */
   debug(line: string): void
   notice(message: string, title?: string): void
@@ -18,33 +20,33 @@ export interface Log {
   redact(text: string): string
 }
 
-/** A value shorter than this is not blotted out by us: it would tear holes into every other word. The runner is told of it all the same. */
+/** A value shorter than this is not blotted out by us: it would tear holes into every other word. */
 const SHORTEST_REDACTED = 4
 
 export function createLog(write: (text: string) => void): Log {
-  const secrets = new Set<string>()
-  const redact = (text: string): string => {
-    let clean = text
-    for (const secret of secrets) clean = clean.replaceAll(secret, '***')
-    return clean
-  }
+  let secrets: readonly string[] = []
+  const redact = (text: string): string => secrets.reduce((clean, secret) => clean.replaceAll(secret, '***'), text)
   const line = (text: string): void => write(`${text}\n`)
   return {
-    info: text => line(redact(text)),
+    info: text => line(withoutCommands(redact(text))),
     debug: text => line(workflowCommand('debug', {}, redact(text))),
     notice: (message, title) => line(annotation('notice', redact(message), title)),
     warning: (message, title, at) => line(annotation('warning', redact(message), title, at)),
     error: (message, title, at) => line(annotation('error', redact(message), title, at)),
     group: (title, lines) => {
       line(workflowCommand('group', {}, redact(title)))
-      for (const text of lines) line(redact(text))
+      for (const text of lines) line(withoutCommands(redact(text)))
       line('::endgroup::')
     },
     mask: secret => {
-      for (const part of new Set([secret, ...secret.split(/\r?\n/)].map(text => text.trim()))) {
-        if (part === '') continue
+      const whole = secret.trim()
+      const lines = whole.split(/\r?\n/).map(text => text.trim())
+      for (const part of new Set([whole, ...lines])) {
+        // A short line of a long secret, such as a brace, is no secret; as a mask it would blot out every other brace of the job's log.
+        if (part === '' || (part !== whole && part.length < SHORTEST_REDACTED)) continue
         line(workflowCommand('add-mask', {}, part))
-        if (part.length >= SHORTEST_REDACTED) secrets.add(part)
+        // The longest first: a secret that begins with another one would else be seen from there on.
+        if (part.length >= SHORTEST_REDACTED) secrets = [...new Set([...secrets, part])].sort((a, b) => b.length - a.length)
       }
     },
     redact,

@@ -1,0 +1,136 @@
+// rollback: an older release as the target of a deployment by the same engine.
+import { systemClock } from '../../../src/deploy/clock.ts'
+import { type DeployReport, deploy } from '../../../src/deploy/engine.ts'
+import { appName } from '../../../src/kubernetes/app-name.ts'
+import { autoscaled } from '../../../src/kubernetes/autoscalers.ts'
+import { connect } from '../../../src/kubernetes/connection.ts'
+import { finishRelease } from '../../../src/kubernetes/finish-release.ts'
+import { containerImages } from '../../../src/kubernetes/images.ts'
+import { objectName } from '../../../src/kubernetes/objects.ts'
+import { KubernetesPlatform, type Target } from '../../../src/kubernetes/platform.ts'
+import type { ReleaseRecord } from '../../../src/kubernetes/release-record.ts'
+import { chooseRollback, type RollbackChoice, stepsFromRecord } from '../../../src/kubernetes/targets.ts'
+import { deployReport } from '../../../src/report/deploy-report.ts'
+import type { Outcome, Runner } from '../../../src/runner/action.ts'
+import { ExpectedFailure } from '../../../src/runner/failure.ts'
+import type { InputValues } from '../../../src/runner/inputs.ts'
+import type { definition, RollbackOutput } from './definition.ts'
+
+type Inputs = InputValues<(typeof definition)['inputs']>
+
+export async function rollback(inputs: Inputs, runner: Runner): Promise<Outcome<RollbackOutput>> {
+  const startedAt = systemClock.now()
+  const { env, log, cancelled, ending, temporary } = runner
+  const app = appName(inputs.app, env)
+  const connection = await connect({
+    kubeconfig: inputs.kubeconfig,
+    context: inputs.context,
+    env,
+    temporary,
+    log,
+    signal: cancelled,
+  })
+  try {
+    const { api } = connection
+    const namespace = inputs.namespace === '' ? connection.defaultNamespace : inputs.namespace
+    const address = (number: number): string =>
+      number === 0 ? 'what was live before the first release' : `k8s://${namespace}/${app}/${number}`
+    let choice: RollbackChoice | undefined
+    const target = async (records: readonly ReleaseRecord[]): Promise<Target> => {
+      choice = chooseRollback(records, inputs.to, address)
+      const { bad, number } = choice
+      if (inputs['bad-release'] !== 0 && inputs['bad-release'] !== bad.number) {
+        throw new ExpectedFailure(
+          'NotFound',
+          `${address(inputs['bad-release'])} is not live, ${address(bad.number)} is; nothing was changed.`,
+        )
+      }
+      log.info(`Rolling ${address(bad.number)} back to ${address(number)}`)
+      const scaled = await autoscaled(api, namespace, [])
+      return { steps: await stepsFromRecord(api, records, choice, scaled), restores: number, replaces: bad.number }
+    }
+    const platform = new KubernetesPlatform({
+      api,
+      app,
+      namespace,
+      target,
+      lockWaitMs: inputs['lock-timeout'],
+      env,
+      clock: systemClock,
+      log,
+      cancelled,
+    })
+    const report = await deploy(platform, {
+      timeoutMs: inputs.timeout,
+      stableForMs: inputs['stable-for'],
+      // An older release that does not come up goes back as well: what was serving a minute ago is better than what never did.
+      onFailure: 'rollback',
+      firstDeploy: 'allow',
+      dryRun: inputs['dry-run'],
+      clock: systemClock,
+      log,
+      cancelled,
+      ending,
+      onRemembered: release => runner.saveState('release', release),
+    })
+    if (!report.unfinished) runner.saveState('release', '')
+    return outcomeOf(asRollback(report, choice, address), choice, { app, seconds: (systemClock.now() - startedAt) / 1_000 })
+  } finally {
+    await connection.close()
+  }
+}
+
+/** The engine's words for a deployment, in a rollback's: what it calls deployed was rolled back, what it put back was the rollback itself. */
+function asRollback(report: DeployReport, choice: RollbackChoice | undefined, address: (number: number) => string): DeployReport {
+  if (report.result === 'deployed')
+    return {
+      ...report,
+      result: 'rolled-back',
+      message: `Rolled back to ${address(choice?.number ?? 0)}. ${report.message.replace(/^Deployed and stable/, 'Stable')}`,
+    }
+  if (report.result === 'rolled-back') return { ...report, result: 'failed', message: `The rollback failed: ${report.message}` }
+  return report
+}
+
+function outcomeOf(
+  report: DeployReport,
+  choice: RollbackChoice | undefined,
+  context: { app: string; seconds: number },
+): Outcome<RollbackOutput> {
+  const objects = (choice?.states ?? []).flatMap(state => state.after ?? [])
+  const images = Object.fromEntries(
+    objects.flatMap(object => containerImages(object).map(image => [`${objectName(object)}/${image.container}`, image.image])),
+  )
+  return {
+    result: report.result,
+    reason: report.reason,
+    message: report.message,
+    green: report.result === 'rolled-back' || report.result === 'unchanged',
+    summary: deployReport(report, {
+      ...context,
+      title: 'Rollback',
+      ...(report.result === 'rolled-back' ? { verdict: '✅ Rolled back' } : {}),
+    }),
+    outputs: {
+      release: report.release,
+      'previous-release': report.previousRelease,
+      restored: JSON.stringify({ release: choice?.number ?? 0, images }),
+      revision: report.proof?.revision ?? '',
+      digests: JSON.stringify(report.proof?.digests ?? {}),
+    },
+  }
+}
+
+/** The post step: a rollback that was cancelled or killed in the middle is undone and waited for. Nothing to do for one that has ended. */
+export async function finish(runner: Runner): Promise<void> {
+  const { env } = runner
+  const release = env['STATE_release'] ?? ''
+  if (release === '') return
+  await finishRelease({
+    release,
+    kubeconfig: env['INPUT_KUBECONFIG'] ?? '',
+    context: env['INPUT_CONTEXT'] ?? '',
+    onFailure: 'rollback',
+    runner,
+  })
+}

@@ -1,0 +1,270 @@
+// The engine: lock, plan, remember, apply, follow, prove, record; or put back, follow, record. A rollback is a deployment of an older release.
+import { formatDuration } from '../runner/duration.ts'
+import { ExpectedFailure, messageOf } from '../runner/failure.ts'
+import { foreignLine } from '../runner/foreign-text.ts'
+import type { Log } from '../runner/log.ts'
+import type { Clock } from './clock.ts'
+import { type Followed, follow, type TimelineEntry } from './follow.ts'
+import type { Culprit, Plan, Platform, Proof } from './platform.ts'
+import type { Verdict } from './verdict.ts'
+
+export interface DeployOptions {
+  readonly timeoutMs: number
+  readonly stableForMs: number
+  readonly onFailure: 'rollback' | 'keep'
+  readonly firstDeploy: 'allow' | 'fail'
+  readonly dryRun: boolean
+  readonly clock: Clock
+  readonly log: Log
+  /** The user's cancel: what is under way is put back. */
+  readonly cancelled: AbortSignal
+  /** The end is near: even the putting back stops waiting. The post step goes on with it. */
+  readonly ending: AbortSignal
+  /** Called once a record exists that a later process can take up. */
+  readonly onRemembered?: (release: string) => void
+}
+
+/** Everything there is to say of a run, for the outputs and the report. */
+export interface DeployReport {
+  readonly result: 'deployed' | 'unchanged' | 'rolled-back' | 'failed' | 'cancelled'
+  readonly reason: string
+  readonly message: string
+  readonly release: string
+  readonly previousRelease: string
+  readonly plan: Plan
+  readonly verdict: Verdict | undefined
+  readonly culprits: readonly Culprit[]
+  readonly timeline: readonly TimelineEntry[]
+  readonly proof: Proof | undefined
+  /** What was put back, where something was. */
+  readonly restored: readonly string[]
+  readonly dryRun: boolean
+  /** True where a cancelled run could not wait for the old version: the post step has to. */
+  readonly unfinished: boolean
+}
+
+/**
+ * Deploys, and leaves the last version serving when that fails.
+ * @throws ExpectedFailure when nothing was changed: wrong manifests, no rights, locked, unreachable
+ */
+export async function deploy(platform: Platform, options: DeployOptions): Promise<DeployReport> {
+  if (!options.dryRun) await platform.lock()
+  try {
+    return await deployLocked(platform, options)
+  } finally {
+    if (!options.dryRun) await platform.unlock()
+  }
+}
+
+async function deployLocked(platform: Platform, options: DeployOptions): Promise<DeployReport> {
+  const plan = await platform.plan()
+  const report: DeployReport = {
+    result: 'unchanged',
+    reason: '',
+    message: '',
+    release: plan.previousRelease,
+    previousRelease: plan.previousRelease,
+    plan,
+    verdict: undefined,
+    culprits: [],
+    timeline: [],
+    proof: undefined,
+    restored: [],
+    dryRun: options.dryRun,
+    unfinished: false,
+  }
+  const changed = plan.changes.filter(change => change.action !== 'none')
+  for (const change of changed)
+    options.log.info(`${change.action} ${change.object}${change.details.length === 0 ? '' : `: ${change.details.join('; ')}`}`)
+  if (options.dryRun) {
+    return {
+      ...report,
+      message: `Dry run: ${changed.length === 0 ? 'nothing would change' : `${countOf(plan)} would change`}; nothing was changed.`,
+    }
+  }
+  if (!plan.somethingToGoBackTo && options.firstDeploy === 'fail') {
+    throw new ExpectedFailure(
+      'NotFound',
+      'Nothing of this app is live yet and first-deploy is "fail"; nothing was changed. Set first-deploy to allow for the first one.',
+    )
+  }
+  if (options.cancelled.aborted) throw new ExpectedFailure('Cancelled', 'Cancelled before anything was changed.')
+  if (changed.length === 0) return followUnchanged(platform, options, report)
+
+  const release = await platform.remember()
+  options.onRemembered?.(release)
+  options.log.info(`Release ${release}`)
+  return followChanged(platform, options, { ...report, release })
+}
+
+/** Nothing to change: what is live is judged all the same, so that an unhealthy release is not called green. */
+async function followUnchanged(platform: Platform, options: DeployOptions, report: DeployReport): Promise<DeployReport> {
+  const observation = await platform.observe()
+  try {
+    const followed = await follow(observation, { ...loop(options), stableForMs: 0, signal: options.cancelled })
+    const common = { ...report, verdict: followed.verdict, timeline: followed.timeline }
+    if (followed.end === 'healthy') {
+      return {
+        ...common,
+        message: `Unchanged: this release is live already and healthy (${followed.verdict.message}).`,
+        proof: await platform.prove(),
+      }
+    }
+    const failure = failureOf(followed, options)
+    const message = `Nothing was changed, but what is live is not healthy: ${failure.message}`
+    return {
+      ...common,
+      ...failure,
+      message,
+      result: failure.reason === 'Cancelled' ? 'cancelled' : 'failed',
+      culprits: await platform.diagnose(followed.verdict),
+    }
+  } finally {
+    observation.close()
+  }
+}
+
+async function followChanged(platform: Platform, options: DeployOptions, report: DeployReport): Promise<DeployReport> {
+  let followed: Followed | undefined
+  let failure: { reason: string; message: string }
+  let culprits: readonly Culprit[] = []
+  try {
+    await platform.apply()
+    const observation = await platform.observe()
+    try {
+      followed = await follow(observation, { ...loop(options), signal: options.cancelled })
+      if (followed.end === 'healthy') {
+        const proof = await platform.prove()
+        const message = `Deployed and stable for ${formatDuration(options.stableForMs)}: ${followed.verdict.message}.`
+        await platform.record('deployed', message)
+        return { ...report, result: 'deployed', message, verdict: followed.verdict, timeline: followed.timeline, proof }
+      }
+      failure = failureOf(followed, options)
+      if (followed.end !== 'cancelled') {
+        options.log.info(`Failed after ${formatDuration(followed.elapsedMs)}: ${failure.message}`)
+        culprits = await platform.diagnose(followed.verdict)
+        for (const culprit of culprits) options.log.group(`${culprit.where}: ${culprit.reason}`, evidence(culprit))
+        failure = { ...failure, message: failure.message + lastWords(culprits) }
+      }
+    } finally {
+      observation.close()
+    }
+  } catch (error) {
+    // Whatever broke in the middle of the change, the change is put back; a bug is still told apart by its reason.
+    failure =
+      error instanceof ExpectedFailure
+        ? error
+        : { reason: 'InternalError', message: `This is a bug in deploy-actions, please report it: ${messageOf(error)}` }
+  }
+  const common = { ...report, reason: failure.reason, verdict: followed?.verdict, culprits, timeline: followed?.timeline ?? [] }
+  const cancelled = failure.reason === 'Cancelled'
+  if (options.onFailure === 'keep') {
+    const message = `${failure.message} It was left as it is, for on-failure is "keep".`
+    await platform.record('failed', message)
+    return { ...common, result: cancelled ? 'cancelled' : 'failed', message }
+  }
+  return { ...common, ...(await putBack(platform, options, failure, report.plan)) }
+}
+
+type PutBack = Pick<DeployReport, 'result' | 'message' | 'restored' | 'unfinished'>
+
+/** Puts everything back, waits with the same judge until the old version is healthy, and says how far it came. */
+export async function putBack(
+  platform: Platform,
+  options: DeployOptions,
+  failure: { readonly reason: string; readonly message: string },
+  plan: Pick<Plan, 'somethingToGoBackTo' | 'previousRelease'>,
+): Promise<PutBack> {
+  const cancelled = failure.reason === 'Cancelled'
+  const old = plan.previousRelease === '' ? 'what was live before' : plan.previousRelease
+  options.log.info(plan.somethingToGoBackTo ? `Putting back ${old}` : 'Removing what was created: there was nothing before it')
+  let restored: readonly string[]
+  try {
+    restored = await platform.restore()
+  } catch (error) {
+    if (!(error instanceof ExpectedFailure)) throw error
+    const message = `PUTTING BACK FAILED, the bad release may be serving: ${error.message} It began with: ${failure.message}`
+    await platform.record('failed', message)
+    return { result: cancelled ? 'cancelled' : 'failed', message, restored: [], unfinished: false }
+  }
+  if (!plan.somethingToGoBackTo) {
+    const message = `${failure.message} It was the first release, so there was nothing to go back to: what it had created was removed.`
+    await platform.record('failed', message)
+    return { result: cancelled ? 'cancelled' : 'failed', message, restored, unfinished: false }
+  }
+  const observation = await platform.observe()
+  try {
+    const followed = await follow(observation, {
+      ...loop(options),
+      stableForMs: Math.min(options.stableForMs, RESTORED_STABLE_MS),
+      signal: options.ending,
+    })
+    if (followed.end === 'healthy') {
+      const message = `${failure.message} ${old} was put back and is healthy.`
+      await platform.record('rolled-back', message)
+      return { result: cancelled ? 'cancelled' : 'rolled-back', message, restored, unfinished: false }
+    }
+    if (followed.end === 'cancelled') {
+      return {
+        result: 'cancelled',
+        message: `${failure.message} ${old} was put back; whether it is healthy is waited for in the post step.`,
+        restored,
+        unfinished: true,
+      }
+    }
+    const message = `${failure.message} ${old} was put back, BUT IT IS NOT HEALTHY: ${failureOf(followed, options).message}`
+    await platform.record('failed', message)
+    return { result: cancelled ? 'cancelled' : 'failed', message, restored, unfinished: false }
+  } finally {
+    observation.close()
+  }
+}
+
+/** The old version has proven itself before; a short look is enough that it came back up. */
+const RESTORED_STABLE_MS = 2_000
+
+function loop(options: DeployOptions): { timeoutMs: number; stableForMs: number; clock: Clock; print: (line: string) => void } {
+  return {
+    timeoutMs: options.timeoutMs,
+    stableForMs: options.stableForMs,
+    clock: options.clock,
+    print: line => options.log.info(line),
+  }
+}
+
+function failureOf(followed: Followed, options: DeployOptions): { reason: string; message: string } {
+  const { verdict } = followed
+  if (followed.end === 'cancelled')
+    return { reason: 'Cancelled', message: `Cancelled after ${formatDuration(followed.elapsedMs)}.` }
+  if (followed.end === 'timeout') {
+    const waiting = verdict.phase === 'healthy' ? 'everything was ready, but not yet stable for long enough' : verdict.message
+    return {
+      reason: verdict.reason === '' ? 'Timeout' : verdict.reason,
+      message: `The timeout of ${formatDuration(options.timeoutMs)} is over: ${waiting}.`,
+    }
+  }
+  return { reason: verdict.reason, message: `${verdict.message}.` }
+}
+
+function evidence(culprit: Culprit): string[] {
+  return [
+    culprit.facts.map(([name, value]) => `${name}: ${value}`).join(', '),
+    ...culprit.logs.flatMap(log => [`${log.title}:`, ...log.lines.map(line => `  ${line}`)]),
+    ...(culprit.events.length === 0 ? [] : ['Events:', ...culprit.events.map(event => `  ${event}`)]),
+    ...culprit.commands.map(command => `Look further: ${command}`),
+  ].filter(line => line !== '')
+}
+
+/** The last line that the culprit itself wrote often is the cause. */
+function lastWords(culprits: readonly Culprit[]): string {
+  const line = culprits[0]?.logs.find(log => log.lines.length > 0)?.lines.at(-1)
+  return line === undefined ? '' : ` Its log ends with "${foreignLine(line, 200)}".`
+}
+
+function countOf(plan: Plan): string {
+  const counts = (['create', 'change', 'delete'] as const)
+    .map(action => ({ action, count: plan.changes.filter(change => change.action === action).length }))
+    .filter(({ count }) => count > 0)
+    .map(({ action, count }) => `${count} ${count === 1 ? 'object' : 'objects'} to ${action}`)
+  return counts.join(', ')
+}

@@ -1,0 +1,168 @@
+// The one loop that waits for a release: judges whenever something changed or a grace has run out, prints what changed, and ends at
+// healthy-and-stable, failed, deadline or cancel.
+import { formatDuration } from '../runner/duration.ts'
+import type { Clock } from './clock.ts'
+import type { Verdict } from './verdict.ts'
+
+/** A release under observation. */
+export interface Observation {
+  /** The verdict of this instant, from what is known without asking anybody. */
+  judge(): Verdict
+  /** The platform's idea of now, in ms: the clock in which a verdict's `recheckAt` is written. */
+  now(): number
+  /** Calls `changed` at every change, until the returned function is called. */
+  subscribe(changed: () => void): () => void
+  close(): void
+}
+
+export interface FollowOptions {
+  readonly timeoutMs: number
+  /** How long everything must stay healthy without a restart and without a lost Ready. */
+  readonly stableForMs: number
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  readonly print: (line: string) => void
+}
+
+/** One stretch of a workload in one state, for the timeline. Times are ms since following began. */
+export interface TimelineEntry {
+  readonly workload: string
+  readonly state: string
+  readonly from: number
+  readonly to: number
+}
+
+export interface Followed {
+  readonly end: 'healthy' | 'failed' | 'timeout' | 'cancelled'
+  readonly verdict: Verdict
+  readonly timeline: readonly TimelineEntry[]
+  readonly elapsedMs: number
+}
+
+/** In a long wait something is printed at least this often, so that nobody takes the step for dead. */
+const SIGN_OF_LIFE_MS = 30_000
+
+/** Follows until the release is healthy and stable, has failed, the time is over, or `signal` is raised. Never throws for any of these. */
+export function follow(observation: Observation, options: FollowOptions): Promise<Followed> {
+  const { clock } = options
+  const startedAt = clock.now()
+  const timeline = createTimeline()
+  const printed = new Map<string, string>()
+  let stable: { since: number; disturbances: string } | undefined
+  let scheduled: (() => void) | undefined
+  let recheck: (() => void) | undefined
+  let life: (() => void) | undefined
+
+  return new Promise(resolve => {
+    const elapsed = (): number => clock.now() - startedAt
+
+    const finish = (end: Followed['end'], verdict: Verdict): void => {
+      unsubscribe()
+      deadline()
+      scheduled?.()
+      recheck?.()
+      life?.()
+      options.signal.removeEventListener('abort', onAbort)
+      resolve({ end, verdict, timeline: timeline.close(elapsed()), elapsedMs: elapsed() })
+    }
+
+    const evaluate = (): void => {
+      scheduled = undefined
+      recheck?.()
+      recheck = undefined
+      const verdict = observation.judge()
+      tell(verdict)
+      if (verdict.phase === 'failed') finish('failed', verdict)
+      else if (verdict.phase === 'healthy') {
+        const disturbances = verdict.workloads.map(workload => workload.disturbances).join('|')
+        if (stable === undefined || stable.disturbances !== disturbances) {
+          if (stable !== undefined) options.print('A restart or a new pod: the wait for stability starts over')
+          stable = { since: clock.now(), disturbances }
+        }
+        const left = stable.since + options.stableForMs - clock.now()
+        if (left <= 0) finish('healthy', verdict)
+        else recheckIn(left, verdict)
+      } else {
+        if (stable !== undefined) options.print('No longer healthy: the wait for stability starts over')
+        stable = undefined
+        recheckIn(Number.POSITIVE_INFINITY, verdict)
+      }
+    }
+
+    const recheckIn = (ms: number, verdict: Verdict): void => {
+      const own = verdict.recheckAt === undefined ? Number.POSITIVE_INFINITY : Math.max(0, verdict.recheckAt - observation.now())
+      const wait = Math.min(ms, own)
+      if (Number.isFinite(wait)) recheck = clock.after(wait, evaluate)
+    }
+
+    const tell = (verdict: Verdict): void => {
+      for (const judgement of verdict.workloads) {
+        const message = judgement.message.replace(`${judgement.workload}: `, '')
+        const line = `${judgement.workload}: ${judgement.ready}/${judgement.total} ready${message === '' ? '' : `, ${message}`}`
+        timeline.enter(judgement.workload, stateOf(judgement.phase, judgement.reason), elapsed())
+        if (printed.get(judgement.workload) === line) continue
+        printed.set(judgement.workload, line)
+        options.print(`${`+${formatDuration(elapsed())}`.padEnd(9)}${line}`)
+        keepAlive()
+      }
+    }
+
+    const keepAlive = (): void => {
+      life?.()
+      life = clock.after(SIGN_OF_LIFE_MS, () => {
+        const verdict = observation.judge()
+        const open = verdict.workloads.filter(workload => workload.phase !== 'healthy')
+        const what =
+          open.length === 0
+            ? 'for stability'
+            : `for ${open
+                .slice(0, 3)
+                .map(workload => workload.workload)
+                .join(', ')}${open.length > 3 ? ` and ${open.length - 3} more` : ''}`
+        options.print(
+          `${`+${formatDuration(elapsed())}`.padEnd(9)}still waiting ${what}; ${formatDuration(Math.max(0, options.timeoutMs - elapsed()))} left`,
+        )
+        keepAlive()
+      })
+    }
+
+    const onAbort = (): void => finish('cancelled', observation.judge())
+    const changed = (): void => {
+      scheduled ??= clock.after(0, evaluate)
+    }
+    const unsubscribe = observation.subscribe(changed)
+    const deadline = clock.after(options.timeoutMs, () => {
+      const verdict = observation.judge()
+      finish(verdict.phase === 'failed' ? 'failed' : 'timeout', verdict)
+    })
+    options.signal.addEventListener('abort', onAbort, { once: true })
+    keepAlive()
+    if (options.signal.aborted) onAbort()
+    else evaluate()
+  })
+}
+
+function stateOf(phase: string, reason: string): string {
+  if (phase === 'healthy') return 'healthy'
+  return reason === '' ? phase : reason
+}
+
+function createTimeline(): { enter(workload: string, state: string, at: number): void; close(at: number): TimelineEntry[] } {
+  const entries: TimelineEntry[] = []
+  const open = new Map<string, { state: string; from: number }>()
+  const end = (workload: string, at: number): void => {
+    const entry = open.get(workload)
+    if (entry !== undefined) entries.push({ workload, state: entry.state, from: entry.from, to: at })
+  }
+  return {
+    enter: (workload, state, at) => {
+      if (open.get(workload)?.state === state) return
+      end(workload, at)
+      open.set(workload, { state, from: at })
+    },
+    close: at => {
+      for (const workload of open.keys()) end(workload, at)
+      return entries
+    },
+  }
+}

@@ -1,0 +1,67 @@
+// What a judge says of a workload, and of a whole release: pure data.
+
+export type Phase = 'progressing' | 'healthy' | 'failed'
+
+/** One workload's judgement. */
+export interface Judgement {
+  /** `deployment/web`, or `deployment/web in shop` outside of the release's own namespace. */
+  readonly workload: string
+  readonly phase: Phase
+  /** The cause in one word of the platform's own: set when failed, and while progressing where something is amiss. */
+  readonly reason: string
+  /** What is so, or what is waited for, in one sentence. */
+  readonly message: string
+  /** Where it is so: `pod/web-7d9f container app`. Empty where it is the workload itself. */
+  readonly culprit: string
+  readonly ready: number
+  readonly total: number
+  /** The platform's time, in ms, at which the judgement may change though nothing happens: a grace runs out. */
+  readonly recheckAt?: number
+  /** Changes whenever something happened that a stable release does not do: a restart, a lost Ready. */
+  readonly disturbances: string
+}
+
+/** The judgement of all workloads of a release together. */
+export interface Verdict {
+  readonly phase: Phase
+  readonly reason: string
+  readonly message: string
+  readonly culprit: string
+  readonly workloads: readonly Judgement[]
+  /** The earliest of the workloads' `recheckAt`. */
+  readonly recheckAt?: number
+}
+
+/** A release fails with its first failed workload, and is healthy when all are. Without workloads it is healthy: there is nothing to wait for. */
+export function combine(workloads: readonly Judgement[]): Verdict {
+  const failed = workloads.filter(workload => workload.phase === 'failed')
+  const first = failed[0]
+  const times = workloads.flatMap(workload => (workload.recheckAt === undefined ? [] : [workload.recheckAt]))
+  const waiting = workloads.filter(workload => workload.phase === 'progressing')
+  if (first !== undefined) {
+    const others =
+      failed.length > 1
+        ? ` (and ${failed.length - 1} more: ${failed
+            .slice(1, 4)
+            .map(other => other.workload)
+            .join(', ')})`
+        : ''
+    return { phase: 'failed', reason: first.reason, message: first.message + others, culprit: first.culprit, workloads }
+  }
+  const recheck = times.length === 0 ? {} : { recheckAt: Math.min(...times) }
+  if (waiting.length === 0)
+    return { phase: 'healthy', reason: '', message: readiness(workloads), culprit: '', workloads, ...recheck }
+  const amiss = waiting.find(workload => workload.reason !== '') ?? waiting[0]
+  return {
+    phase: 'progressing',
+    reason: amiss?.reason ?? '',
+    message: amiss?.message ?? '',
+    culprit: amiss?.culprit ?? '',
+    workloads,
+    ...recheck,
+  }
+}
+
+function readiness(workloads: readonly Judgement[]): string {
+  return workloads.map(workload => `${workload.workload} ${workload.ready}/${workload.total} ready`).join(', ')
+}

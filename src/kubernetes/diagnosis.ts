@@ -1,0 +1,154 @@
+// Why a workload failed, with the evidence a person would look for next: state, exit code, events, the last lines of the logs. At most three culprits
+// a workload, equal causes told once. Every look-up may fail by itself and is then left out.
+import type { ContainerStatus, Event, Pod } from 'kubernetes-types/core/v1.js'
+import type { Culprit } from '../deploy/platform.ts'
+import { foreignLine, foreignText } from '../runner/foreign-text.ts'
+import type { KubernetesApi } from './api.ts'
+import { type DeploymentSnapshot, newestReplicaSet, podsOf } from './judge/deployment.ts'
+import { isGone, judgePod, type PodFinding } from './judge/pod.ts'
+import { eventTime, type Workload } from './release-watch.ts'
+
+const CULPRITS = 3
+const LOG_LINES = 30
+const LOG_BYTES = 64 * 1024
+const EVENTS = 8
+/** The kubelet's own words, in place of a log that was cleared away. */
+const LOG_IS_GONE = 'unable to retrieve container logs for '
+
+export async function diagnose(
+  api: KubernetesApi,
+  failed: readonly { workload: Workload; snapshot: DeploymentSnapshot }[],
+): Promise<readonly Culprit[]> {
+  return (await Promise.all(failed.map(({ workload, snapshot }) => diagnoseWorkload(api, workload, snapshot)))).flat()
+}
+
+async function diagnoseWorkload(
+  api: KubernetesApi,
+  workload: Workload,
+  snapshot: DeploymentSnapshot,
+): Promise<readonly Culprit[]> {
+  const { deployment } = snapshot
+  if (deployment === undefined) return []
+  const replicaSet = newestReplicaSet(deployment, snapshot.replicaSets)
+  const pods = podsOf(replicaSet, snapshot.pods).filter(pod => !isGone(pod))
+  const found = pods.flatMap(pod => {
+    const uid = pod.metadata?.uid ?? ''
+    const findings = judgePod({
+      pod,
+      events: snapshot.events(uid),
+      restartsBefore: container => snapshot.restartsBefore(uid, container),
+      now: api.now(),
+    })
+    return findings.slice(0, 1).map(finding => ({ pod, finding, events: snapshot.events(uid) }))
+  })
+  const byCause = new Map(found.map(entry => [`${entry.finding.reason}/${entry.finding.container ?? ''}`, entry]))
+  const culprits = [...byCause.values()].slice(0, CULPRITS).map(entry => diagnosePod(api, workload, snapshot.name, entry))
+  if (culprits.length > 0) return Promise.all(culprits)
+  const condition = replicaSet?.status?.conditions?.find(
+    candidate => candidate.type === 'ReplicaFailure' && candidate.status === 'True',
+  )
+  const events = [...snapshot.events(deployment.metadata?.uid ?? ''), ...snapshot.events(replicaSet?.metadata?.uid ?? '')]
+  if (condition === undefined && events.length === 0) return []
+  return [
+    {
+      workload: snapshot.name,
+      where: `replicaset/${replicaSet?.metadata?.name ?? ''}`,
+      reason: condition?.reason ?? '',
+      message: foreignLine(condition?.message ?? ''),
+      facts: [],
+      events: events.slice(-EVENTS).map(eventLine),
+      logs: [],
+      commands: [`kubectl -n ${workload.namespace} describe ${workload.kind.toLowerCase()} ${workload.name}`],
+    },
+  ]
+}
+
+async function diagnosePod(
+  api: KubernetesApi,
+  workload: Workload,
+  name: string,
+  entry: { pod: Pod; finding: PodFinding; events: readonly Event[] },
+): Promise<Culprit> {
+  const { pod, finding, events } = entry
+  const podName = pod.metadata?.name ?? ''
+  const { container } = finding
+  const status = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].find(
+    candidate => candidate.name === container,
+  )
+  const of = container === undefined ? '' : ` -c ${container}`
+  return {
+    workload: name,
+    where: `pod/${podName}${container === undefined ? '' : ` container ${container}`}`,
+    reason: finding.reason,
+    message: finding.message,
+    facts: facts(pod, status),
+    events: events.slice(-EVENTS).map(eventLine),
+    logs: container === undefined ? [] : await logs(api, workload.namespace, podName, container, status),
+    commands: [
+      `kubectl -n ${workload.namespace} describe pod ${podName}`,
+      ...(container === undefined ? [] : [`kubectl -n ${workload.namespace} logs ${podName}${of} --previous`]),
+    ],
+  }
+}
+
+function facts(pod: Pod, status: ContainerStatus | undefined): readonly (readonly [string, string])[] {
+  const node = pod.spec?.nodeName
+  const ended = status?.state?.terminated ?? status?.lastState?.terminated
+  const state =
+    status?.state?.waiting?.reason ?? (status?.state?.running === undefined ? status?.state?.terminated?.reason : 'Running')
+  return [
+    ['node', node ?? 'none'],
+    ...(status === undefined
+      ? []
+      : [
+          ['image', status.image ?? ''] as const,
+          ['state', state ?? 'unknown'] as const,
+          ['restarts', String(status.restartCount ?? 0)] as const,
+        ]),
+    ...(ended === undefined
+      ? []
+      : [['last exit', `code ${ended.exitCode}${ended.reason === undefined ? '' : `, ${ended.reason}`}`] as const]),
+  ]
+}
+
+/** The current run's last lines and the previous run's: a container in its back-off has both, or only the one that just ended. */
+async function logs(
+  api: KubernetesApi,
+  namespace: string,
+  pod: string,
+  container: string,
+  status: ContainerStatus | undefined,
+): Promise<Culprit['logs']> {
+  const started =
+    (status?.restartCount ?? 0) > 0 || status?.state?.running !== undefined || status?.state?.terminated !== undefined
+  if (!started) return []
+  const kinds = [
+    { previous: 'false', title: 'Log' },
+    ...((status?.restartCount ?? 0) > 0 ? [{ previous: 'true', title: 'Log of the run before' }] : []),
+  ]
+  const found = await Promise.all(
+    kinds.map(async ({ previous, title }) => {
+      try {
+        const path = `/api/v1/namespaces/${namespace}/pods/${pod}/log`
+        const text = await api.text(path, {
+          query: { container, previous, tailLines: String(LOG_LINES), limitBytes: String(LOG_BYTES) },
+          limitBytes: LOG_BYTES,
+        })
+        const lines = foreignText(text.trimEnd(), LOG_BYTES).split('\n')
+        return {
+          title: `${title}, container ${container}`,
+          lines: lines.filter(line => line !== '' && !line.startsWith(LOG_IS_GONE)),
+        }
+      } catch {
+        return { title, lines: [] }
+      }
+    }),
+  )
+  const spoken = found.filter(log => log.lines.length > 0)
+  return spoken.filter((log, index) => index === 0 || log.lines.join('\n') !== spoken[0]?.lines.join('\n'))
+}
+
+function eventLine(event: Event): string {
+  const times = (event.count ?? 1) > 1 ? ` (${event.count} times)` : ''
+  return `${new Date(eventTime(event)).toISOString().slice(11, 19)} ${event.reason ?? ''}: ${foreignLine(event.message ?? '')}${times}`
+}

@@ -1,0 +1,69 @@
+// The post step's work: a release that a cancel or a kill left in the middle is put back, waited for, and recorded.
+import { systemClock } from '../deploy/clock.ts'
+import { putBack } from '../deploy/engine.ts'
+import { parseReleaseAddress } from '../deploy/release-address.ts'
+import type { Runner } from '../runner/action.ts'
+import { connect } from './connection.ts'
+import { KubernetesPlatform } from './platform.ts'
+
+/** GitHub ends a cancelled job's remaining steps 5 minutes after the cancel (docs.github.com, Canceling a workflow run). */
+const PUT_BACK_TIMEOUT_MS = 4 * 60_000
+/** The process that was killed may have left the lock behind, and the cluster may be slow to see a socket close. */
+const LOCK_WAIT_MS = 90_000
+
+export interface UnfinishedRelease {
+  readonly release: string
+  readonly kubeconfig: string
+  readonly context: string
+  readonly onFailure: string
+  readonly runner: Runner
+}
+
+export async function finishRelease({ release, kubeconfig, context, onFailure, runner }: UnfinishedRelease): Promise<void> {
+  const address = parseReleaseAddress(release)
+  if (address.platform !== 'k8s') return
+  const { env, log, temporary, cancelled, ending } = runner
+  const connection = await connect({ kubeconfig, context, env, temporary, log, signal: ending })
+  try {
+    const target = (): Promise<never> => Promise.reject(new Error('a release that is put back has no target'))
+    const platform = new KubernetesPlatform({
+      api: connection.api,
+      app: address.app,
+      namespace: address.namespace,
+      target,
+      lockWaitMs: LOCK_WAIT_MS,
+      env,
+      clock: systemClock,
+      log,
+      cancelled,
+    })
+    const unfinished = await platform.resume(address.number)
+    if (unfinished === undefined) return
+    log.info(`${release} was not finished`)
+    await platform.lock()
+    try {
+      const failure = { reason: 'Cancelled', message: `${release} was cancelled or killed before it had ended.` }
+      if (onFailure === 'keep') {
+        await platform.record('failed', `${failure.message} It was left as it is, for on-failure is "keep".`)
+        return
+      }
+      const options = {
+        timeoutMs: PUT_BACK_TIMEOUT_MS,
+        stableForMs: 0,
+        onFailure: 'rollback' as const,
+        firstDeploy: 'allow' as const,
+        dryRun: false,
+        clock: systemClock,
+        log,
+        cancelled,
+        ending,
+      }
+      const { message } = await putBack(platform, options, failure, unfinished)
+      log.warning(message, 'deploy-k8s')
+    } finally {
+      await platform.unlock()
+    }
+  } finally {
+    await connection.close()
+  }
+}

@@ -1,0 +1,136 @@
+// The user's manifests and images as a release's target: read, rewritten and checked as far as that is possible without changing anything.
+import { ExpectedFailure } from '../runner/failure.ts'
+import type { Log } from '../runner/log.ts'
+import { ApiFailure } from './api.ts'
+import { autoscaled } from './autoscalers.ts'
+import type { Connection } from './connection.ts'
+import type { ImageEntry, SetImageEntry } from './image-entries.ts'
+import { applySetImage, rewriteImages } from './images.ts'
+import { loadManifests, type Manifest, withNamespace } from './manifests.ts'
+import type { KubernetesObject } from './objects.ts'
+import type { Target } from './platform.ts'
+import { FIELD_MANAGER, readLive } from './steps.ts'
+import { stepFromManifest, stepFromSetImage } from './targets.ts'
+
+export interface ManifestSource {
+  readonly connection: Connection
+  readonly workspace: string
+  readonly namespace: string
+  readonly manifests: readonly string[]
+  readonly images: readonly ImageEntry[]
+  readonly setImage: readonly SetImageEntry[]
+  /** False in a dry run: a namespace that is missing is not created then. */
+  readonly createNamespace: boolean
+  readonly log: Log
+}
+
+/** @returns reads what is live and makes the steps. @throws ExpectedFailure for all that is wrong with the manifests, before the lock is taken */
+export async function prepareManifests(source: ManifestSource): Promise<() => Promise<Target>> {
+  const { connection, workspace, namespace } = source
+  const { api } = connection
+  const [loaded, exists] = await Promise.all([
+    loadManifests(source.manifests, { workspace, kustomize: folder => kustomize(connection, folder) }),
+    namespaceExists(source),
+  ])
+  const named = await withNamespace(loaded, namespace, (apiVersion, kind) => isNamespaced(source, loaded, apiVersion, kind))
+  const rewritten = rewriteImages(named, source.images)
+  const set = applySetImage(rewritten.manifests, source.setImage, namespace)
+  if (!exists) await createNamespace(source, set.manifests)
+  return async () => {
+    const objects = set.manifests.map(manifest => manifest.object)
+    const newKinds = (manifest: Manifest): boolean => definitionOf(set.manifests, manifest.object.kind) !== undefined
+    const [scaled, lives] = await Promise.all([
+      autoscaled(api, namespace, objects),
+      Promise.all(
+        set.manifests.map(manifest => (newKinds(manifest) ? readNewKind(source, manifest) : readLive(api, manifest.object))),
+      ),
+    ])
+    const steps = set.manifests.map((manifest, index) => stepFromManifest(manifest, lives[index], scaled(manifest.object)))
+    const workloads = Map.groupBy(set.live, entry => `${entry.kind}/${entry.name}`)
+    const patches = await Promise.all(
+      [...workloads.values()].map(entries => stepFromSetImage(api, apiVersionOf(entries[0]?.kind ?? ''), entries, namespace)),
+    )
+    return { steps: [...steps, ...patches], restores: 0 }
+  }
+}
+
+/** Whether a kind's objects belong to a namespace: the server knows, and for a kind that is defined only now its definition. */
+async function isNamespaced(
+  { connection }: ManifestSource,
+  manifests: readonly Manifest[],
+  apiVersion: string,
+  kind: string,
+): Promise<boolean> {
+  const definition = definitionOf(manifests, kind)
+  if (definition !== undefined) return (definition as { spec?: { scope?: string } }).spec?.scope !== 'Cluster'
+  try {
+    return (await connection.api.resource(apiVersion, kind)).namespaced
+  } catch (error) {
+    const first = manifests.find(({ object }) => object.apiVersion === apiVersion && object.kind === kind)
+    if (!(error instanceof ExpectedFailure) || first === undefined) throw error
+    throw new ExpectedFailure(error.reason, `${error.message} Nothing was changed.`, { at: first.source })
+  }
+}
+
+async function kustomize(connection: Connection, folder: string): Promise<string> {
+  const { stdout, stderr, code } = await connection.kubectl(['kustomize', folder], {})
+  if (code !== 0) throw new ExpectedFailure('InvalidInput', `kubectl kustomize ${folder} failed: ${stderr.trim()}`)
+  return stdout
+}
+
+/** An object of a kind that these manifests define themselves: the kind may not be known to the server yet. */
+async function readNewKind({ connection }: ManifestSource, manifest: Manifest): Promise<KubernetesObject | undefined> {
+  try {
+    return await readLive(connection.api, manifest.object)
+  } catch (error) {
+    if (error instanceof ExpectedFailure && error.reason === 'NotFound') return undefined
+    throw error
+  }
+}
+
+function definitionOf(manifests: readonly Manifest[], kind: string): KubernetesObject | undefined {
+  return manifests
+    .map(({ object }) => object)
+    .find(
+      object =>
+        object.kind === 'CustomResourceDefinition' &&
+        (object as { spec?: { names?: { kind?: string } } }).spec?.names?.kind === kind,
+    )
+}
+
+/** Without the right to read namespaces the release's own one is taken to be there: the apply will say. */
+async function namespaceExists({ connection, namespace }: ManifestSource): Promise<boolean> {
+  try {
+    await connection.api.request('GET', `/api/v1/namespaces/${namespace}`)
+    return true
+  } catch (error) {
+    if (!(error instanceof ApiFailure)) throw error
+    return error.status !== 404
+  }
+}
+
+/** The release's own namespace has to be there before its lock and its record: where a manifest declares it, it is created here. */
+async function createNamespace(
+  { connection, namespace, createNamespace, log }: ManifestSource,
+  manifests: readonly Manifest[],
+): Promise<void> {
+  const declared = manifests.find(({ object }) => object.kind === 'Namespace' && object.metadata.name === namespace)
+  if (declared === undefined) {
+    throw new ExpectedFailure(
+      'NotFound',
+      `There is no namespace "${namespace}" in this cluster, and no manifest declares it; nothing was changed. Create it (kubectl create namespace ${namespace}) or correct the input namespace.`,
+    )
+  }
+  if (!createNamespace) return
+  await connection.api.request('PATCH', `/api/v1/namespaces/${namespace}`, {
+    query: { fieldManager: FIELD_MANAGER, force: 'true' },
+    body: declared.object,
+    contentType: 'application/apply-patch+yaml',
+  })
+  log.info(`Created namespace ${namespace}`)
+}
+
+function apiVersionOf(kind: string): string {
+  if (kind === 'Pod' || kind === 'ReplicationController') return 'v1'
+  return kind === 'Job' || kind === 'CronJob' ? 'batch/v1' : 'apps/v1'
+}

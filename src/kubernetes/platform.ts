@@ -1,0 +1,436 @@
+// Kubernetes as the engine sees it: a release is a list of steps, its state a Secret, its lock a Lease, its workloads under one watch.
+import type { Clock } from '../deploy/clock.ts'
+import type { Observation } from '../deploy/follow.ts'
+import type { Culprit, Plan, Platform, Proof, ReleaseStatus } from '../deploy/platform.ts'
+import type { Verdict } from '../deploy/verdict.ts'
+import { ExpectedFailure, messageOf } from '../runner/failure.ts'
+import type { Log } from '../runner/log.ts'
+import type { KubernetesApi } from './api.ts'
+import { changeOf, diffOf } from './change.ts'
+import { diagnose } from './diagnosis.ts'
+import { containerImages } from './images.ts'
+import { LeaseLock, lockHolder } from './lease-lock.ts'
+import { type KubernetesObject, objectKey, objectName } from './objects.ts'
+import { applyOrder } from './order.ts'
+import { provenDigests } from './proof.ts'
+import { liveRecord, type ObjectState, type RecordContent, type ReleaseRecord, ReleaseRecords } from './release-record.ts'
+import { ReleaseWatch, type Workload } from './release-watch.ts'
+import { FIELD_MANAGER, isNoChange, readLive, recorded, type Step, takeStep, tryStep, undoStep } from './steps.ts'
+
+/** The steps of a release, found out from manifests or from a record. */
+export interface Target {
+  readonly steps: readonly Step[]
+  /** The number of the release that is put back; 0 where it is a new one. */
+  readonly restores: number
+  /** The release that is taken away by this one, and is marked so when this one is up. */
+  readonly replaces?: number
+}
+
+export interface KubernetesPlatformOptions {
+  readonly api: KubernetesApi
+  readonly app: string
+  readonly namespace: string
+  /** Reads what is to be made live. @throws ExpectedFailure */
+  readonly target: (records: readonly ReleaseRecord[]) => Promise<Target>
+  readonly lockWaitMs: number
+  readonly env: NodeJS.ProcessEnv
+  readonly clock: Clock
+  readonly log: Log
+  readonly cancelled: AbortSignal
+}
+
+/** How many steps are taken at once. */
+const AT_ONCE = 16
+
+export class KubernetesPlatform implements Platform {
+  readonly #options: KubernetesPlatformOptions
+  readonly #records: ReleaseRecords
+  readonly #lock: LeaseLock
+  readonly #end = new AbortController()
+  #steps: readonly Step[] = []
+  #target: Target = { steps: [], restores: 0 }
+  #known: readonly ReleaseRecord[] = []
+  #number = 0
+  #content: RecordContent | undefined
+  #watch: ReleaseWatch | undefined
+  readonly #applied = new Map<string, KubernetesObject>()
+
+  constructor(options: KubernetesPlatformOptions) {
+    const { api, namespace, app, env, clock } = options
+    this.#options = options
+    this.#records = new ReleaseRecords(api, namespace, app)
+    this.#lock = new LeaseLock({ api, namespace, app, holder: lockHolder(env), clock })
+  }
+
+  lock(): Promise<void> {
+    return this.#lock.acquire(this.#options.lockWaitMs, this.#options.cancelled)
+  }
+
+  async plan(): Promise<Plan> {
+    this.#known = await this.#records.list()
+    this.#target = await this.#options.target(this.#known)
+    const steps = await this.#takeUp(this.#target.steps, this.#unfinished())
+    const [tried] = await Promise.all([this.#tryAll(steps), this.#startWatch(steps)])
+    this.#steps = tried
+    const live = liveRecord(this.#known)
+    const workloads = this.#steps.filter(isWorkload)
+    return {
+      changes: this.#steps.map(step => ({
+        ...changeOf(step.live, step.action === 'delete' ? undefined : (step.desired ?? step.body)),
+        object: this.#nameOf(step.body),
+      })),
+      previousRelease: this.#records.address(live?.number ?? 0),
+      somethingToGoBackTo:
+        live !== undefined || (workloads.length > 0 ? workloads : this.#steps).some(step => step.before !== undefined),
+      diff: this.#steps
+        .map(step =>
+          diffOf(
+            step.live,
+            step.action === 'delete' ? undefined : step.live === undefined ? step.body : (step.desired ?? step.body),
+          ),
+        )
+        .filter(text => text !== '')
+        .join('\n'),
+    }
+  }
+
+  async remember(): Promise<string> {
+    const { env } = this.#options
+    const run =
+      env['GITHUB_RUN_ID'] === undefined
+        ? ''
+        : `${env['GITHUB_SERVER_URL']}/${env['GITHUB_REPOSITORY']}/actions/runs/${env['GITHUB_RUN_ID']}`
+    const content: RecordContent = {
+      objects: this.#steps.map(stateOf),
+      commit: env['GITHUB_SHA'] ?? '',
+      run,
+      actor: env['GITHUB_ACTOR'] ?? '',
+      restores: this.#target.restores,
+      previous: liveRecord(this.#known)?.number ?? 0,
+      images: imagesOf(this.#steps),
+    }
+    for (let number = (this.#known[0]?.number ?? 0) + 1; ; number++) {
+      const record = await this.#records.create(number, content)
+      if (record === undefined) continue
+      this.#number = number
+      this.#content = content
+      const dead = this.#unfinished()
+      if (dead !== undefined)
+        await this.#records.update(
+          dead.number,
+          'failed',
+          `Its run died in the middle; release ${this.#records.address(number)} took it up.`,
+        )
+      return this.#records.address(number)
+    }
+  }
+
+  async apply(): Promise<void> {
+    const deletes = this.#steps.filter(step => step.action === 'delete')
+    for (const tier of this.#inOrder(this.#steps.filter(step => step.action !== 'delete'))) {
+      this.#throwIfCancelled()
+      await atOnce(tier, async step => this.#took(step, await takeStep(this.#options.api, step)))
+      await this.#established(tier)
+    }
+    await atOnce(deletes, async step => this.#took(step, await takeStep(this.#options.api, step)))
+  }
+
+  async observe(): Promise<Observation> {
+    if (this.#watch === undefined) throw new Error('nothing is watched yet')
+    return this.#watch.observe()
+  }
+
+  async diagnose(verdict: Verdict): Promise<readonly Culprit[]> {
+    if (this.#watch === undefined) return []
+    const watch = this.#watch
+    const failed = new Set(verdict.workloads.filter(workload => workload.phase !== 'healthy').map(workload => workload.workload))
+    const workloads = workloadsOf(this.#steps).filter(workload => failed.has(watch.nameOf(workload)))
+    return diagnose(
+      this.#options.api,
+      workloads.map(workload => ({ workload, snapshot: watch.snapshot(workload) })),
+    )
+  }
+
+  async prove(): Promise<Proof> {
+    const watch = this.#watch
+    if (watch === undefined) return { digests: {}, revision: '' }
+    return provenDigests(workloadsOf(this.#steps).map(workload => watch.snapshot(workload)))
+  }
+
+  async restore(): Promise<readonly string[]> {
+    const failures: string[] = []
+    const done: string[] = []
+    const undo = async (step: Step): Promise<void> => {
+      try {
+        this.#took(step, await undoStep(this.#options.api, step))
+        done.push(`${step.before === undefined ? 'removed' : 'put back'} ${this.#nameOf(step.body)}`)
+      } catch (error) {
+        failures.push(`${this.#nameOf(step.body)}: ${messageOf(error)}`)
+      }
+    }
+    // Old pods need their old configuration first; what was created goes last, when nothing uses it any more.
+    // A namespace that this release created stays: it holds the release's record, and perhaps what others have put there since.
+    const touched = this.#steps.filter(
+      step => (!isNoChange(step) || step.before !== step.live) && !(step.body.kind === 'Namespace' && step.before === undefined),
+    )
+    for (const tier of this.#inOrder(touched.filter(step => step.before !== undefined))) await atOnce(tier, undo)
+    for (const tier of this.#inOrder(touched.filter(step => step.before === undefined)).toReversed()) await atOnce(tier, undo)
+    if (failures.length > 0) {
+      throw new ExpectedFailure(
+        'Conflict',
+        `${failures.length} of ${touched.length} objects could not be put back (${failures.slice(0, 5).join('; ')}). Run the rollback action, or look with: kubectl -n ${this.#options.namespace} get events.`,
+      )
+    }
+    return done
+  }
+
+  async record(status: ReleaseStatus, message: string): Promise<void> {
+    if (this.#number === 0) return
+    if (status !== 'deployed') return this.#records.update(this.#number, status, message)
+    const content = this.#content
+    await this.#records.update(
+      this.#number,
+      status,
+      message,
+      content === undefined ? undefined : { ...content, objects: this.#steps.map(step => this.#finalState(step)) },
+    )
+    if (this.#target.replaces !== undefined)
+      await this.#records.update(
+        this.#target.replaces,
+        'rolled-back',
+        `Rolled back by release ${this.#records.address(this.#number)}.`,
+      )
+    await this.#records.trim().catch(() => undefined)
+  }
+
+  async unlock(): Promise<void> {
+    this.#end.abort()
+    await this.#lock.release()
+  }
+
+  /**
+   * Takes up a release whose run was cancelled or killed before it had ended, so that it can be put back.
+   * @returns undefined when it has ended meanwhile, else what a plan says of going back
+   */
+  async resume(number: number): Promise<Pick<Plan, 'somethingToGoBackTo' | 'previousRelease'> | undefined> {
+    const record = await this.#records.get(number)
+    if (record.status !== 'pending') return undefined
+    this.#number = number
+    this.#known = await this.#records.list()
+    this.#steps = record.content().objects.map(stepToUndo)
+    await this.#startWatch(this.#steps)
+    const { previous } = record.content()
+    return {
+      previousRelease: this.#records.address(previous),
+      somethingToGoBackTo: previous !== 0 || this.#steps.filter(isWorkload).some(step => step.before !== undefined),
+    }
+  }
+
+  get releaseNumber(): number {
+    return this.#number
+  }
+
+  async #startWatch(steps: readonly Step[]): Promise<void> {
+    const { api, clock, namespace, log } = this.#options
+    this.#watch = new ReleaseWatch({
+      api,
+      clock,
+      namespace,
+      workloads: workloadsOf(steps),
+      signal: this.#end.signal,
+      onTrouble: sentence => log.info(sentence),
+    })
+    await this.#watch.start()
+  }
+
+  /** A server-side dry run of every step: what the server would refuse is refused here, before anything is changed. All refusals are told at once. */
+  async #tryAll(steps: readonly Step[]): Promise<readonly Step[]> {
+    const namespaces = new Set(steps.filter(step => step.body.kind === 'Namespace').map(step => step.body.metadata.name))
+    const kinds = new Set(steps.filter(step => step.body.kind === 'CustomResourceDefinition').map(step => definedKind(step.body)))
+    const refused: ExpectedFailure[] = []
+    const tried: Step[] = []
+    await atOnce(steps, async step => {
+      const comesFirst = namespaces.has(step.body.metadata.namespace ?? '') || kinds.has(step.body.kind)
+      if (step.action === 'delete' || (comesFirst && step.live === undefined)) return void tried.push(step)
+      try {
+        tried.push({ ...step, desired: await tryStep(this.#options.api, step) })
+      } catch (error) {
+        if (!(error instanceof ExpectedFailure)) throw error
+        refused.push(error)
+      }
+    })
+    const [first, ...others] = refused
+    if (first !== undefined) {
+      const also = [
+        ...first.also,
+        ...others.flatMap(other => [
+          { message: other.message, ...(other.at === undefined ? {} : { at: other.at }) },
+          ...other.also,
+        ]),
+      ]
+      const more = others.length === 0 ? '' : ` (and ${others.length} more objects were refused)`
+      throw new ExpectedFailure(first.reason, `${first.message.replace(/\.$/, '')}${more}. Nothing was changed.`, {
+        also,
+        ...(first.at === undefined ? {} : { at: first.at }),
+      })
+    }
+    return steps.map(step => tried.find(candidate => candidate.body === step.body) ?? step)
+  }
+
+  /**
+   * What a dead run had changed goes back, should this release fail, to how it was before that run; and what this release does not touch goes back
+   * with this release.
+   */
+  async #takeUp(steps: readonly Step[], dead: ReleaseRecord | undefined): Promise<readonly Step[]> {
+    if (dead === undefined) return steps
+    this.#options.log.info(
+      `Release ${this.#records.address(dead.number)} was never finished: its run died in the middle. It is taken up by this one.`,
+    )
+    const { objects } = dead.content()
+    const states = new Map(objects.map(state => [objectKey(state.reference), state]))
+    const known = new Set(steps.map(step => objectKey(step.body)))
+    const left = objects.filter(state => !known.has(objectKey(state.reference)) && state.reference.kind !== 'Namespace')
+    const others = left.map(async (state): Promise<Step> => {
+      const live = await readLive(this.#options.api, state.reference)
+      return {
+        ...stepToUndo(state),
+        action: state.before === undefined ? 'delete' : 'put',
+        body: state.before ?? state.reference,
+        live,
+        desired: state.before,
+      }
+    })
+    const own = steps.map(step => {
+      const state = states.get(objectKey(step.body))
+      return state === undefined ? step : { ...step, before: state.before }
+    })
+    return [...own, ...(await Promise.all(others))]
+  }
+
+  /** A record whose run died in the middle: we have the lock, so nobody is at it any more. */
+  #unfinished(): ReleaseRecord | undefined {
+    return this.#known.find(record => record.status === 'pending' && record.number !== this.#number)
+  }
+
+  #took(step: Step, object: KubernetesObject | undefined): void {
+    const key = objectKey(step.body)
+    if (object === undefined) this.#applied.delete(key)
+    else this.#applied.set(key, object)
+    const workload = workloadOf(step.body)
+    if (workload !== undefined && object?.metadata.generation !== undefined)
+      this.#watch?.expectGeneration(workload, object.metadata.generation)
+  }
+
+  #finalState(step: Step): ObjectState {
+    const after = step.action === 'delete' ? undefined : (this.#applied.get(objectKey(step.body)) ?? step.desired)
+    return { ...stateOf(step), after: after === undefined ? undefined : recorded(after) }
+  }
+
+  #inOrder(steps: readonly Step[]): readonly (readonly Step[])[] {
+    const byObject = new Map(steps.map(step => [step.body, step]))
+    return applyOrder(steps.map(step => step.body)).map(tier => tier.flatMap(object => byObject.get(object) ?? []))
+  }
+
+  /** A new kind can be used once the API server has taken its definition in. */
+  async #established(tier: readonly Step[]): Promise<void> {
+    const definitions = tier.filter(step => step.body.kind === 'CustomResourceDefinition')
+    await Promise.all(
+      definitions.map(async step => {
+        for (let tries = 0; tries < 100; tries++) {
+          const object = await this.#options.api.request<{ status?: { conditions?: { type: string; status: string }[] } }>(
+            'GET',
+            `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${step.body.metadata.name}`,
+          )
+          if (object.status?.conditions?.some(condition => condition.type === 'Established' && condition.status === 'True'))
+            return
+          await new Promise<void>(resolve => void this.#options.clock.after(100, resolve))
+        }
+        throw new ExpectedFailure('NotFound', `${objectName(step.body)} was not established within 10 s.`)
+      }),
+    )
+  }
+
+  #nameOf(object: KubernetesObject): string {
+    const { namespace } = object.metadata
+    return namespace === undefined || namespace === this.#options.namespace
+      ? objectName(object)
+      : `${objectName(object)} in ${namespace}`
+  }
+
+  #throwIfCancelled(): void {
+    if (this.#options.cancelled.aborted) throw new ExpectedFailure('Cancelled', 'Cancelled in the middle of the change.')
+  }
+}
+
+/** The workloads among the steps that are followed. */
+export function workloadsOf(steps: readonly Step[]): readonly Workload[] {
+  return steps.filter(step => step.action !== 'delete').flatMap(step => workloadOf(step.body) ?? [])
+}
+
+function workloadOf(object: KubernetesObject): Workload | undefined {
+  if (object.kind !== 'Deployment' || !object.apiVersion.startsWith('apps/')) return undefined
+  return { kind: 'Deployment', namespace: object.metadata.namespace ?? 'default', name: object.metadata.name }
+}
+
+function isWorkload(step: Step): boolean {
+  return workloadOf(step.body) !== undefined
+}
+
+function stateOf(step: Step): ObjectState {
+  const { apiVersion, kind, metadata } = step.body
+  const reference = {
+    apiVersion,
+    kind,
+    metadata: { name: metadata.name, ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }) },
+  }
+  const after = step.action === 'delete' ? undefined : step.desired
+  return {
+    reference,
+    before: step.before === undefined ? undefined : recorded(step.before),
+    after: after === undefined ? undefined : recorded(after),
+    keepReplicas: step.keepReplicas,
+  }
+}
+
+function stepToUndo(state: ObjectState): Step {
+  return {
+    action: 'put',
+    body: state.reference,
+    live: undefined,
+    before: state.before,
+    desired: state.after,
+    fieldManager: FIELD_MANAGER,
+    keepReplicas: state.keepReplicas,
+    position: () => undefined,
+  }
+}
+
+function imagesOf(steps: readonly Step[]): Record<string, string> {
+  const images = steps.flatMap(step =>
+    containerImages(step.desired ?? step.body).map(
+      image => [`${objectName(step.body)}/${image.container}`, image.image] as const,
+    ),
+  )
+  return Object.fromEntries(images)
+}
+
+function definedKind(definition: KubernetesObject): string {
+  return (definition as { spec?: { names?: { kind?: string } } }).spec?.names?.kind ?? ''
+}
+
+async function atOnce(steps: readonly Step[], run: (step: Step) => Promise<void>): Promise<void> {
+  const queue = [...steps]
+  const faults: unknown[] = []
+  const worker = async (): Promise<void> => {
+    for (let step = queue.shift(); step !== undefined; step = queue.shift()) {
+      try {
+        await run(step)
+      } catch (error) {
+        faults.push(error)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, steps.length) }, worker))
+  const bug = faults.find(fault => !(fault instanceof ExpectedFailure))
+  if (faults.length > 0) throw bug ?? faults[0]
+}
