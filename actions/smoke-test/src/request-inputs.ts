@@ -18,12 +18,12 @@ export function parseUrl(raw: string): URL {
   return url
 }
 
-/** The password of a URL that will be refused, and values of the query that look secret by their name. */
+/** The password, or the token in its place, of a URL that will be refused, and values of the query that look secret by their name. */
 export function secretsOfUrl(raw: string): readonly string[] {
-  const password = /^[^/]*\/\/[^/?#@]*:([^/?#]*)@/.exec(raw)?.[1] ?? ''
+  const [, user = '', password = ''] = /^[^/]*\/\/([^/?#:]*)(?::([^/?#]*))?@/.exec(raw) ?? []
   const query = URL.canParse(raw) ? [...new URL(raw).searchParams] : []
   const values = query.filter(([name]) => SECRET_NAME.test(name)).map(([, value]) => value)
-  return [password, ...values, ...values.map(encodeURIComponent)].filter(secret => secret !== '')
+  return [password === '' ? user : password, ...values, ...values.map(encodeURIComponent)].filter(secret => secret !== '')
 }
 
 const SECRET_NAME = /auth|cookie|token|key|secret|passw|pwd|session|signature|^sig$|credential|jwt/i
