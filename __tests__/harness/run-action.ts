@@ -399,13 +399,32 @@ const jobFolders: string[] = []
 /** A new folder for one job's files, removed when this process ends: what a step wrote can be read until then. */
 function jobFolder(): string {
   if (jobFolders.length === 0) {
+    removeFoldersOfTheDead()
     process.on('exit', () => {
       for (const folder of jobFolders) rmSync(folder, { recursive: true, force: true })
     })
   }
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'run-action-')))
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), `run-action-${process.pid}-`)))
   jobFolders.push(folder)
   return folder
+}
+
+/** Jest gives its tests no exit event, so what they leave is removed by the next process. */
+function removeFoldersOfTheDead(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const owner = /^run-action-(\d+)-/.exec(name)?.[1]
+    if (owner === undefined || isAlive(Number(owner))) continue
+    rmSync(join(tmpdir(), name), { recursive: true, force: true })
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
 }
 
 function madeFolder(path: string): string {

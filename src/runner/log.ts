@@ -27,12 +27,14 @@ export function createLog(write: (text: string) => void): Log {
   let secrets: readonly string[] = []
   const redact = (text: string): string => secrets.reduce((clean, secret) => clean.replaceAll(secret, '***'), text)
   const line = (text: string): void => write(`${text}\n`)
+  const annotate = (level: 'error' | 'warning' | 'notice', message: string, title = '', at?: FilePosition): void =>
+    line(annotation(level, redact(message), redact(title), at && { ...at, file: redact(at.file) }))
   return {
     info: text => line(withoutCommands(redact(text))),
     debug: text => line(workflowCommand('debug', {}, redact(text))),
-    notice: (message, title) => line(annotation('notice', redact(message), title)),
-    warning: (message, title, at) => line(annotation('warning', redact(message), title, at)),
-    error: (message, title, at) => line(annotation('error', redact(message), title, at)),
+    notice: (message, title) => annotate('notice', message, title),
+    warning: (message, title, at) => annotate('warning', message, title, at),
+    error: (message, title, at) => annotate('error', message, title, at),
     group: (title, lines) => {
       line(workflowCommand('group', {}, redact(title)))
       for (const text of lines) line(withoutCommands(redact(text)))
