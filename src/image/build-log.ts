@@ -87,7 +87,7 @@ export function createBuildLog(): BuildLog {
     const step = stepOf(vertex.digest ?? '', vertex.name ?? '')
     const lines: string[] = []
     // BuildKit's own bookkeeping ([internal] ...) is told only when it fails.
-    const silent = step.name.startsWith('[internal]') && (vertex.error ?? '') === ''
+    const silent = /^\[(?:\S+ )?internal\]/.test(step.name) && (vertex.error ?? '') === ''
     if (!step.shown && vertex.started !== undefined && !silent) {
       step.shown = true
       lines.push(say(step, foreignLine(step.name, 200)))
@@ -141,10 +141,9 @@ export function createBuildLog(): BuildLog {
     },
     warnings: () => [...warnings.values()],
     failure(dockerfile) {
-      // Steps that run beside the failing one are cancelled with it, and say so.
-      const failed = [...steps.values()].filter(step => step.error !== undefined && !/context canceled/.test(step.error)).at(-1)
-      const last =
-        plain.findLast(line => /^(?:ERROR|error):? /.test(line)) ?? failed?.error ?? plain.findLast(line => line.trim() !== '')
+      const words = plain.findLast(line => /^(?:ERROR|error):? /.test(line))
+      const failed = failedStep([...steps.values()], words ?? '')
+      const last = words ?? failed?.error ?? plain.findLast(line => line.trim() !== '')
       const error = foreignLine(unwrapped(last ?? 'the builder said nothing'), 500)
       const excerpt = markedLines(plain)
       const found = failed === undefined ? undefined : instructionOfStep(dockerfile, failed.name)
@@ -158,6 +157,20 @@ export function createBuildLog(): BuildLog {
       }
     },
   }
+}
+
+/** The step the builder's last words are about. Steps beside it are cancelled with it, and a cache that can't be read fails no build. */
+function failedStep(steps: readonly Step[], words: string): Step | undefined {
+  const failed = steps.filter(
+    step =>
+      step.error !== undefined && !/context canceled/.test(step.error) && !/^(?:importing cache|exporting cache)/.test(step.name),
+  )
+  const named = failed.findLast(step => single(words).includes(single(step.error ?? '')))
+  return named ?? failed.at(-1)
+}
+
+function single(text: string): string {
+  return text.replace(/\s+/g, ' ').trim()
 }
 
 /** The lines that the builder marks with `>>>` in the piece of the Dockerfile it prints after a failure. */

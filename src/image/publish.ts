@@ -167,7 +167,7 @@ function locate(request: PublishRequest, workspace: string): Located {
     const known = names.length === 0 ? 'no stage in it has a name' : `its stages are ${foreignLine(names.join(', '))}`
     throw new ExpectedFailure(
       'InvalidInput',
-      `The Dockerfile ${shownFile} has no stage "${foreignLine(request.target, 80)}" for the input target; ${known}.`,
+      `There is no stage "${foreignLine(request.target, 80)}" in ${shownFile} for the input target; ${known}.`,
       {
         at: { file: shownFile },
       },

@@ -1,7 +1,7 @@
 // A small client of the OCI distribution API: what a tag stands for, whether we may push, and the token flow.
 // Source of the protocol: https://github.com/opencontainers/distribution-spec and https://distribution.github.io/distribution/spec/auth/token/
 import { createHash } from 'node:crypto'
-import { ExpectedFailure, messageOf } from '../runner/failure.ts'
+import { ExpectedFailure } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import type { Credentials } from './credentials.ts'
 import { isDigest } from './reference.ts'
@@ -16,19 +16,14 @@ const MANIFEST_TYPES = [
 const LARGEST_MANIFEST = 4 * 1024 * 1024
 const LARGEST_CONFIG = 8 * 1024 * 1024
 const LARGEST_ANSWER = 256 * 1024
-const TIMEOUT_MS = 15_000
+const TIMEOUT_MS = 10_000
 /** Waits before the second, third and fourth try, in milliseconds. */
 const BACK_OFF_MS = [500, 1_500, 4_000]
 const LONGEST_RETRY_AFTER_MS = 10_000
-/** What Node says when trying again at once won't help. */
-const HOPELESS = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'CERT_HAS_EXPIRED',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
-])
+/** What Node says of a connection that may well work the next time; a wrong name, a closed port or a bad certificate stays as it is. */
+const PASSING = /^(?:ECONNRESET|EPIPE|EAI_AGAIN|UND_ERR_.*)$/
+/** A request that ran into the time limit is tried once more, not four times. */
+const TRIES_AFTER_TIMEOUT = 1
 
 export interface Manifest {
   readonly digest: string
@@ -252,7 +247,8 @@ export class Registry {
           throw new ExpectedFailure('Cancelled', `The run was cancelled while the registry ${this.options.registry} was asked.`)
         if (error instanceof ExpectedFailure) throw error
         const cause = rootCause(error)
-        if (pause === undefined || HOPELESS.has(cause.code))
+        const passing = cause.timedOut ? attempt < TRIES_AFTER_TIMEOUT : PASSING.test(cause.code)
+        if (pause === undefined || !passing)
           throw new ExpectedFailure(
             'Unreachable',
             `The registry ${this.options.registry} can't be reached (${foreignLine(cause.message, 160)}): check the host name in the input image, and the network.`,
@@ -337,12 +333,16 @@ async function exchange(request: Request, signal: AbortSignal | undefined): Prom
 }
 
 /** fetch hides what went wrong in the causes of its error. */
-function rootCause(error: unknown): { message: string; code: string } {
-  let at = error
-  while (at instanceof Error && at.cause instanceof Error) at = at.cause
-  const code = (at as { code?: unknown }).code
-  const message = messageOf(at)
-  return { message: message === '' ? String(code) : message, code: typeof code === 'string' ? code : '' }
+function rootCause(error: unknown): { message: string; code: string; timedOut: boolean } {
+  let at = asError(error)
+  for (let depth = 0; at.cause !== undefined && depth < 8; depth++) at = asError(at.cause)
+  const timedOut = at.name === 'TimeoutError'
+  const code = typeof at.code === 'string' ? at.code : ''
+  return { message: timedOut ? `no answer in ${TIMEOUT_MS / 1_000} s` : at.message || code, code, timedOut }
+}
+
+function asError(value: unknown): { message?: string; name?: string; code?: unknown; cause?: unknown } {
+  return typeof value === 'object' && value !== null ? value : { message: String(value) }
 }
 
 /** The registry's own first error, for our sentence: `: denied, requested access is denied`. */
