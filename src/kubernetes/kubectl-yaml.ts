@@ -188,7 +188,8 @@ function explain(code: string, message: string, text: string, offset: number): s
   if (/\{\{|\{%/.test(line))
     return `a template's placeholder stands where YAML is expected (${foreignLine(line, 80)}): render it first`
   if (code === 'TAB_AS_INDENT') return 'a tab stands where YAML wants spaces'
-  if (/must be sufficiently indented and end with/.test(message)) return 'a { or [ is not closed, or the lines within are not indented'
+  if (/must (be sufficiently indented and )?end with/.test(message))
+    return 'a { or [ is not closed, or the lines within are not indented'
   if (/flow-(map|seq)-end/.test(message)) return 'an unexpected end of { } or [ ]; the lines within must be indented with spaces'
   if (/directives-end/.test(message)) return 'kubectl takes no directives (lines that begin with "%")'
   if (code === 'MULTIPLE_DOCS') return 'a further document follows without a line "---" before it; kubectl would pass over it'

@@ -102,7 +102,7 @@ const DEEPEST_LIST = 16
 function invalid(faults: readonly ManifestFault[]): ExpectedFailure {
   const sentence = ({ message, at }: ManifestFault): string => {
     const place = at === undefined ? '' : `${foreignLine(at.file, 300)}${at.line === undefined ? '' : `:${at.line}`}: `
-    return `${place}${message}.`
+    return `${place}${message.replace(/([^.?])$/, '$1.')}`
   }
   const [first = { message: 'there is nothing to deploy' }, ...others] = faults
   const intro = others.length === 0 ? 'The manifests have a fault' : `The manifests have ${faults.length} faults`
