@@ -59,7 +59,7 @@ export function isExpired(error: unknown): boolean {
 
 /** True for the DOMException that an aborted signal is raised with. */
 export function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError'
+  return typeof error === 'object' && error !== null && (error as { name?: unknown }).name === 'AbortError'
 }
 
 interface StatusObject {

@@ -285,7 +285,7 @@ export function createApi(options: ApiOptions): KubernetesApi & { close(): void 
     const path = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
     try {
       const found = await request<{ resources?: DiscoveredResource[] }>('GET', path)
-      return found.resources ?? []
+      return (found.resources ?? []).filter(resource => !resource.name.includes('/'))
     } catch (error) {
       if (!(error instanceof ApiFailure) || error.status !== 404) throw error
       return []
@@ -380,11 +380,11 @@ export function createApi(options: ApiOptions): KubernetesApi & { close(): void 
     async resource(apiVersion, kind) {
       const known = discovered.get(apiVersion)
       let resources = await (known ?? remember(discovered, apiVersion, discover(apiVersion)))
-      let found = resources.find(resource => resource.kind === kind && !resource.name.includes('/'))
+      let found = resources.find(resource => resource.kind === kind)
       // A kind may have come to be since we looked: a CustomResourceDefinition and its first object often are in the same manifests.
       if (found === undefined && known !== undefined) {
         resources = await remember(discovered, apiVersion, discover(apiVersion))
-        found = resources.find(resource => resource.kind === kind && !resource.name.includes('/'))
+        found = resources.find(resource => resource.kind === kind)
       }
       if (found === undefined) throw unknownKind(apiVersion, kind, resources)
       return describeResource(apiVersion, found)

@@ -112,7 +112,8 @@ class Follower {
         relist ||= isExpired(error) || this.#refusals >= REFUSALS_BEFORE_RELIST
         retryAfterMs = Math.min(error.retryAfterMs ?? 0, LONGEST_RETRY_AFTER_MS)
       }
-      await sleep(clock, Math.max(retryAfterMs, this.#delay()), signal)
+      const delay = Math.max(retryAfterMs, this.#delay())
+      if (delay > 0) await sleep(clock, delay, signal)
     }
   }
 
@@ -146,6 +147,7 @@ class Follower {
     if (line === '' || this.#options.signal.aborted) return
     const { type, object } = parseEvent(line)
     if (type === 'ERROR') throw failureOfStatus(object) ?? new ApiFailure(500, 'InternalError', 'the watch ended with an error')
+    this.#works()
     const resourceVersion = object.metadata?.resourceVersion
     if (type !== 'BOOKMARK')
       try {
@@ -154,7 +156,6 @@ class Follower {
         throw new CallerFault(error)
       }
     if (resourceVersion !== undefined && resourceVersion !== '') this.#resourceVersion = resourceVersion
-    this.#works()
   }
 
   /** None after a good stream or a first failure: most drops are over at once. */
