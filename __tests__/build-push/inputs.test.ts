@@ -15,7 +15,7 @@ function read(given: Record<string, string>): ReturnType<typeof readInputs<typeo
 }
 
 test('the defaults', () => {
-  expect(read({}).values).toEqual({
+  expect(read({})).toEqual({
     image: { registry: 'ghcr.io', repository: 'acme/web' },
     context: '.',
     file: '',
@@ -55,7 +55,7 @@ test.each([
   [{ platforms: 'linux/amd64\nlinux/arm/v7' }, { platforms: ['linux/amd64', 'linux/arm/v7'] }],
   [{ password: 'x' }, { username: '', password: 'x' }],
 ])('%j becomes %j', (given, expected) => {
-  expect(read(given as Record<string, string>).values).toMatchObject(expected)
+  expect(read(given as Record<string, string>)).toMatchObject(expected)
 })
 
 test.each([

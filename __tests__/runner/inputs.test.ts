@@ -14,6 +14,7 @@ import {
   list,
   readInputs,
   text,
+  unknownInputs,
 } from '../../src/runner/inputs.ts'
 import { inputVariable as runnersInputVariable } from '../harness/runner-protocol.ts'
 
@@ -50,7 +51,7 @@ const faultsOf = (work: () => unknown): string => {
 }
 
 test('defaults where nothing is given', () => {
-  expect(read({}).values).toEqual({
+  expect(read({})).toEqual({
     app: '',
     target: 'k8s',
     'set image': 'none',
@@ -85,7 +86,7 @@ describe('values that are taken', () => {
     ['consecutive', '20', 20],
     ['consecutive', '007', 7],
   ])('%s: %j is %j', (name, given, value) => {
-    expect(read({ [name]: given }).values[name as keyof typeof specs]).toEqual(value)
+    expect(read({ [name]: given })[name as keyof typeof specs]).toEqual(value)
   })
 })
 
@@ -150,11 +151,11 @@ describe('unknown inputs are passed over with a warning', () => {
     ['DRY_RUN', 'The input "dry_run" is not known and was passed over; did you mean "dry-run"?'],
     ['frobnicate', 'The input "frobnicate" is not known and was passed over'],
   ])('%s', (name, warning) => {
-    expect(read({ [name]: 'x' }).warnings).toEqual([warning])
+    expect(unknownInputs(specs, { [inputVariable(name)]: 'x' })).toEqual([warning])
   })
 
   test('but not when empty, and not when known', () => {
-    expect(read({ timeuot: '', timeout: '2m' }).warnings).toEqual([])
+    expect(unknownInputs(specs, { INPUT_TIMEUOT: '', INPUT_TIMEOUT: '2m' })).toEqual([])
   })
 })
 

@@ -42,7 +42,7 @@ interface Ended {
 async function play(attempt: Attempt, inputs: Record<string, string> = {}, ports: Partial<Ports> = {}): Promise<Ended> {
   const given = { url: URL, version: '2', timeout: '10s', ...inputs }
   const env = Object.fromEntries(Object.entries(given).map(([name, value]) => [inputVariable(name), value]))
-  const { values } = readInputs(definition.inputs, env)
+  const values = readInputs(definition.inputs, env)
   const clock = new ManualClock(0)
   const marked: string[] = []
   let printed = ''

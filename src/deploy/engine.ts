@@ -79,7 +79,7 @@ async function deployLocked(platform: Platform, options: DeployOptions): Promise
   if (options.dryRun) {
     return {
       ...report,
-      message: `Dry run: ${changed.length === 0 ? 'nothing would change' : `${countOf(plan)} would change`}; nothing was changed.`,
+      message: `Dry run, nothing was changed: it would ${changed.length === 0 ? 'change nothing' : countOf(plan)}.`,
     }
   }
   if (!plan.somethingToGoBackTo && options.firstDeploy === 'fail') {
@@ -265,6 +265,6 @@ function countOf(plan: Plan): string {
   const counts = (['create', 'change', 'delete'] as const)
     .map(action => ({ action, count: plan.changes.filter(change => change.action === action).length }))
     .filter(({ count }) => count > 0)
-    .map(({ action, count }) => `${count} ${count === 1 ? 'object' : 'objects'} to ${action}`)
+    .map(({ action, count }) => `${action} ${count} ${count === 1 ? 'object' : 'objects'}`)
   return counts.join(', ')
 }

@@ -102,7 +102,7 @@ export function follow(observation: Observation, options: FollowOptions): Promis
         timeline.enter(judgement.workload, stateOf(judgement.phase, judgement.reason), elapsed())
         if (printed.get(judgement.workload) === line) continue
         printed.set(judgement.workload, line)
-        options.print(`${`+${formatDuration(elapsed())}`.padEnd(9)}${line}`)
+        options.print(`${`+${formatDuration(elapsed())}`.padEnd(9)} ${line}`)
         keepAlive()
       }
     }
@@ -120,7 +120,7 @@ export function follow(observation: Observation, options: FollowOptions): Promis
                 .map(workload => workload.workload)
                 .join(', ')}${open.length > 3 ? ` and ${open.length - 3} more` : ''}`
         options.print(
-          `${`+${formatDuration(elapsed())}`.padEnd(9)}still waiting ${what}; ${formatDuration(Math.max(0, options.timeoutMs - elapsed()))} left`,
+          `${`+${formatDuration(elapsed())}`.padEnd(9)} still waiting ${what}; ${formatDuration(Math.max(0, options.timeoutMs - elapsed()))} left`,
         )
         keepAlive()
       })

@@ -4,7 +4,7 @@ import type { Log } from '../runner/log.ts'
 import { ApiFailure } from './api.ts'
 import { autoscaled } from './autoscalers.ts'
 import type { Connection } from './connection.ts'
-import type { ImageEntry, SetImageEntry } from './image-entries.ts'
+import { groupOfSettable, type ImageEntry, type SetImageEntry } from './image-entries.ts'
 import { applySetImage, rewriteImages } from './images.ts'
 import { loadManifests, type Manifest, withNamespace } from './manifests.ts'
 import type { KubernetesObject } from './objects.ts'
@@ -29,7 +29,9 @@ export async function prepareManifests(source: ManifestSource): Promise<() => Pr
   const { connection, workspace, namespace } = source
   const { api } = connection
   const [loaded, exists] = await Promise.all([
-    loadManifests(source.manifests, { workspace, kustomize: folder => kustomize(connection, folder) }),
+    source.manifests.length === 0
+      ? []
+      : loadManifests(source.manifests, { workspace, kustomize: folder => kustomize(connection, folder) }),
     namespaceExists(source),
   ])
   const named = await withNamespace(loaded, namespace, (apiVersion, kind) => isNamespaced(source, loaded, apiVersion, kind))
@@ -131,6 +133,7 @@ async function createNamespace(
 }
 
 function apiVersionOf(kind: string): string {
-  if (kind === 'Pod' || kind === 'ReplicationController') return 'v1'
-  return kind === 'Job' || kind === 'CronJob' ? 'batch/v1' : 'apps/v1'
+  const group = groupOfSettable(kind) ?? ''
+  if (group === '') return 'v1'
+  return group === 'argoproj.io' ? `${group}/v1alpha1` : `${group}/v1`
 }

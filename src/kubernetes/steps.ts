@@ -201,8 +201,7 @@ function explain(error: unknown, step: Step): unknown {
     error.status === 400 ||
     (error.status === 500 && /typed patch object|field not declared|unknown field/.test(error.message))
   ) {
-    const causes =
-      error.causes.length === 0 ? [{ field: fieldIn(error.message), message: shortened(error.message) }] : error.causes
+    const causes = error.causes.length > 0 ? error.causes : schemaFaults(error.message)
     const [first, ...others] = causes.map(cause => ({
       field: cause.field,
       message: `${cause.field === undefined || cause.field === '' ? '' : `${cause.field}: `}${foreignLine(cause.message ?? '')}`,
@@ -224,13 +223,20 @@ function positionOf(step: Step, field: string | undefined): FilePosition | undef
   return step.position(field === undefined ? [] : parseFieldPath(field))
 }
 
-/** The field that a schema error speaks of: `.spec.template.spec.containers[name="app"].imagee: field not declared in schema`, `unknown field "spec.x"`. */
-function fieldIn(message: string): string | undefined {
-  return /(\.[\w.[\]"=/-]+): field not declared in schema/.exec(message)?.[1] ?? /unknown field "([^"]+)"/.exec(message)?.[1]
-}
-
-function shortened(message: string): string {
-  return message.replace(/^failed to create typed patch object \([^)]*\): /, '').replace(/^.*strict decoding error: /, '')
+/**
+ * The faults in a refusal by the schema, one a line: `.spec.template.spec.containers[name="app"].imagee: field not declared in schema`,
+ * `unknown field "spec.x"`.
+ */
+function schemaFaults(message: string): { field: string | undefined; message: string }[] {
+  const text = message.replace(/^failed to create typed patch object \([^)]*\): /, '').replace(/^.*strict decoding error: /, '')
+  const lines = text.split('\n').map(line => line.trim())
+  return lines
+    .filter(line => line !== '' && line !== 'errors:')
+    .map(line => {
+      const declared = /^(\.[^:]+): (.*)$/.exec(line)
+      if (declared !== null) return { field: declared[1], message: declared[2] ?? line }
+      return { field: /unknown field "([^"]+)"/.exec(line)?.[1], message: line }
+    })
 }
 
 /** The object as it is written into a release's record: without its status, and with its fields' owners, so that these can be given back too. */

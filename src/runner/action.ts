@@ -1,7 +1,7 @@
 // The frame around every action: reads inputs, runs, sets outputs, ends red or green. No action decides any of this by itself.
 import { writeKeyValue } from './environment-files.ts'
 import { ExpectedFailure, messageOf } from './failure.ts'
-import { type InputSpecs, type InputValues, inputSecrets, readInputs } from './inputs.ts'
+import { type InputSpecs, type InputValues, inputSecrets, readInputs, unknownInputs } from './inputs.ts'
 import { createLog, type Log } from './log.ts'
 import { listenForCancel } from './signals.ts'
 
@@ -81,8 +81,8 @@ export async function runAction<S extends InputSpecs, O extends string>(
   let green = false
   try {
     for (const secret of inputSecrets(definition.inputs, env)) log.mask(secret)
-    const { values, warnings } = readInputs(definition.inputs, env, definition.check)
-    for (const warning of warnings) log.warning(warning, definition.name)
+    for (const warning of unknownInputs(definition.inputs, env)) log.warning(warning, definition.name)
+    const values = readInputs(definition.inputs, env, definition.check)
     output('result', 'cancelled')
     output('reason', 'Cancelled')
     output('message', `${definition.name} was killed before it could say how it ended.`)

@@ -127,12 +127,6 @@ export function inputVariable(name: string): string {
   return `INPUT_${name.replace(/ /g, '_').toUpperCase()}`
 }
 
-export interface ReadInputs<S extends InputSpecs> {
-  readonly values: InputValues<S>
-  /** Sentences about inputs that are not known, each with the nearest name. */
-  readonly warnings: readonly string[]
-}
-
 /**
  * The secret parts of all inputs, right or wrong: to be masked before anything else is printed.
  * An input whose secret parts can't be told, because it is not what it should be, is secret as a whole.
@@ -163,7 +157,7 @@ export function readInputs<S extends InputSpecs>(
   specs: S,
   env: NodeJS.ProcessEnv,
   check: (values: InputValues<S>) => readonly string[] = () => [],
-): ReadInputs<S> {
+): InputValues<S> {
   const faults: string[] = []
   const values: Record<string, unknown> = {}
   for (const [name, input] of Object.entries(specs)) {
@@ -187,10 +181,11 @@ export function readInputs<S extends InputSpecs>(
       `${intro}; nothing was changed. ${faults.map(fault => fault.replace(/\.?$/, '.')).join(' ')}`,
     )
   }
-  return { values: values as InputValues<S>, warnings: unknownInputs(specs, env) }
+  return values as InputValues<S>
 }
 
-function unknownInputs(specs: InputSpecs, env: NodeJS.ProcessEnv): string[] {
+/** Sentences about inputs that are not known, each with the nearest name: they are passed over, and perhaps were meant for another. */
+export function unknownInputs(specs: InputSpecs, env: NodeJS.ProcessEnv): string[] {
   const known = new Set(Object.keys(specs).map(inputVariable))
   return Object.keys(env)
     .filter(variable => variable.startsWith('INPUT_') && !known.has(variable) && env[variable] !== '')
