@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpath
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { StringDecoder } from 'node:string_decoder'
-import { type ActionFile, readActionFile, repositoryRoot } from './action-file.ts'
+import { type ActionFile, readActionFile, repositoryRoot } from '../../scripts/action-file.ts'
 import { inputVariable, parseKeyValueFile } from './runner-protocol.ts'
 import { type Annotation, type Group, readStepOutput } from './step-output.ts'
 
