@@ -9,7 +9,7 @@ const stubborn = join(import.meta.dirname, 'fixtures', 'stubborn')
 describe('a step that runs to its end', () => {
   test('sees inputs, defaults and context as the runner spells them, and nothing of the machine', async () => {
     process.env['INPUT_STRAY'] = 'x'
-    process.env['KUBECONFIG'] = '/home/someone/.kube/config'
+    process.env['KUBECONFIG'] = '/etc/kubernetes/admin.conf'
     const result = await runAction({
       action: mirror,
       inputs: { 'set image': 'a=b', 'dry-run': true, 'lower.case': 1 },
