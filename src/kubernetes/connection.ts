@@ -58,6 +58,11 @@ const STDERR_KEPT = 8_192
 const LONGEST_SOCKET_PATH = 100
 const MOST_RESTARTS = 5
 const KUBECTL_LIMIT_BYTES = 16 * 1024 * 1024
+/**
+ * A connection that died without a word is found out by HTTP/2 pings: client-go sends one after 30 s of silence and waits 15 s for its answer,
+ * unless told otherwise (seen: a watch and a request over a dead road recovered after 45 s, with these after 15).
+ */
+const PINGS = { HTTP2_READ_IDLE_TIMEOUT_SECONDS: '10', HTTP2_PING_TIMEOUT_SECONDS: '5' }
 const SERVICE_ACCOUNT_NAMESPACE = '/var/run/secrets/kubernetes.io/serviceaccount/namespace'
 
 /**
@@ -88,7 +93,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   try {
     if (file !== undefined && content !== undefined) await writeFile(file, content, { mode: 0o600, flag: 'wx' })
     const socketPath = join(folder, 's')
-    proxy = new ProxyProcess(['proxy', `--unix-socket=${socketPath}`, ...global], env, socketPath, clock)
+    proxy = new ProxyProcess(['proxy', `--unix-socket=${socketPath}`, ...global], { ...PINGS, ...env }, socketPath, clock)
     // kubectl's start takes the time in which we read the kubeconfig ourselves.
     const started = proxy.started(signal)
     started.catch(() => undefined)
