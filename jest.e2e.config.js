@@ -1,0 +1,12 @@
+/** The real thing: built actions against the sandbox's cluster, registry and builder. First `npm run build`. */
+import unit from './jest.config.js'
+
+export default {
+  ...unit,
+  testMatch: ['<rootDir>/__tests__/e2e/**/*.test.ts'],
+  testPathIgnorePatterns: ['/node_modules/'],
+  globalSetup: '<rootDir>/__tests__/e2e/bring-up.js',
+  // One at a time: they share one cluster, and what they measure is time.
+  maxWorkers: 1,
+  testTimeout: 600_000,
+}
