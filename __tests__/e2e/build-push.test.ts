@@ -137,7 +137,10 @@ describe('build-push, built', () => {
   })
 
   test('secrets reach the build and nothing else', async () => {
-    write('Dockerfile', 'FROM $BASE\nRUN --mount=type=secret,id=npm cat /run/secrets/npm | wc -c; cat /run/secrets/npm')
+    write(
+      'Dockerfile',
+      `FROM $BASE\nRUN --mount=type=secret,id=npm echo ${run}; cat /run/secrets/npm | wc -c; cat /run/secrets/npm`,
+    )
     commit()
     const step = await buildPush({ secrets: 'npm=hidden-token-1', push: 'false' })
     expect(step).toMatchObject({ conclusion: 'success', outputs: { result: 'skipped', digest: '' } })
@@ -204,6 +207,39 @@ describe('build-push, built', () => {
     expect(step).toMatchObject({ conclusion: 'cancelled', outputs: { result: 'cancelled', reason: 'Cancelled' }, orphans: [] })
     expect(step.seconds).toBeLessThan(10)
     expect(await digestIn(registry, image.slice(registry.length + 1), '8.0.0')).toBeNull()
+  })
+})
+
+describe('Amazon ECR', () => {
+  const ecr = { image: '123456789012.dkr.ecr.eu-west-1.amazonaws.com/acme/web' }
+  const nobody = { AWS_EC2_METADATA_DISABLED: 'true', AWS_SHARED_CREDENTIALS_FILE: '/dev/null', AWS_CONFIG_FILE: '/dev/null' }
+  test('without AWS credentials: said in one sentence', async () => {
+    const step = await buildPush(ecr, { env: nobody })
+    expect(step.outputs).toMatchObject({
+      reason: 'Unauthorized',
+      message: expect.stringContaining('aws-actions/configure-aws-credentials'),
+    })
+  })
+  test('with a role that may not log in: the permission is named', async () => {
+    const asked: string[] = []
+    const server = createServer((request, response) => {
+      asked.push(String(request.headers['x-amz-target']))
+      response
+        .writeHead(400, { 'content-type': 'application/x-amz-json-1.1' })
+        .end('{"__type":"AccessDeniedException","message":"no"}')
+    })
+    await new Promise<void>(done => server.listen(0, '127.0.0.1', done))
+    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const role = { AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'hidden-key', AWS_ENDPOINT_URL_ECR: address }
+    const step = await buildPush(ecr, { env: { ...nobody, ...role } })
+    server.closeAllConnections()
+    server.close()
+    expect(asked.map(target => target.split('.')[1])).toEqual(['GetAuthorizationToken'])
+    expect(step.outputs).toMatchObject({
+      reason: 'Forbidden',
+      message: expect.stringContaining('needs the permission ecr:GetAuthorizationToken'),
+    })
+    expect(step.visible).not.toContain('hidden-key')
   })
 })
 

@@ -89,6 +89,33 @@ test('an old engine names no line: it is found by the text of the step', () => {
   })
 })
 
+test.each([
+  [
+    'a base image',
+    [
+      '#3 [internal] load metadata for docker.io/library/none:latest',
+      '#3 ERROR: not found',
+      'failed to solve with frontend dockerfile.v0: failed to create LLB definition: docker.io/library/none:latest: not found',
+    ],
+    { line: 2, instruction: 'FROM none AS app', error: 'docker.io/library/none:latest: not found' },
+  ],
+  [
+    'a line that is no instruction',
+    [
+      'failed to solve with frontend dockerfile.v0: failed to create LLB definition: dockerfile parse error line 3: Unknown flag: network',
+    ],
+    { line: 3, error: 'dockerfile parse error line 3: Unknown flag: network' },
+  ],
+])('an old engine, %s', (_, lines, expected) => {
+  expect(read(lines.join('\n')).failure('FROM b\nFROM none AS app\nRUN --network=none x\n')).toMatchObject(expected)
+})
+
+test('the digest an old docker says it pushed', () => {
+  const digest = `sha256:${'0a'.repeat(32)}`
+  expect(read(`3ccbb3ae8ee7: Pushed\n1.4.2: digest: ${digest} size: 735`).pushedDigest()).toBe(digest)
+  expect(read('3ccbb3ae8ee7: Pushed').pushedDigest()).toBeUndefined()
+})
+
 test('a cache that cannot be read is not what failed', () => {
   const step = (name: string, error: string): string =>
     JSON.stringify({

@@ -9,9 +9,10 @@ import { ExpectedFailure } from '../../src/runner/failure.ts'
 const REVISION = 'a1'.repeat(20)
 const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value))
 const config = json({ config: { Labels: { 'org.opencontainers.image.revision': REVISION } } })
-const manifest = json({ config: { digest: digestOf(config) } })
-const attestation = json({ config: { digest: `sha256:${'0'.repeat(64)}` } })
+const manifest = json({ schemaVersion: 2, config: { digest: digestOf(config) } })
+const attestation = json({ schemaVersion: 2, config: { digest: `sha256:${'0'.repeat(64)}` } })
 const index = json({
+  schemaVersion: 2,
   manifests: [
     { digest: digestOf(attestation), platform: { os: 'unknown', architecture: 'unknown' } },
     { digest: digestOf(manifest), platform: { os: 'linux', architecture: 'amd64' } },
@@ -94,6 +95,10 @@ describe('reading', () => {
     const { registry } = await registryWith(() => ({ body: 'other', headers: { 'docker-content-digest': digestOf(manifest) } }))
     expect((await failureOf(registry.manifest('1'))).message).toMatch(/sent content of digest .* for sha256/)
   })
+  test('a digest that is none is not repeated', async () => {
+    const { registry } = await registryWith(() => ({ body: manifest, headers: { 'docker-content-digest': 'x`|::error::' } }))
+    expect([await registry.digest('1'), (await registry.manifest('1'))?.digest]).toEqual([digestOf(manifest), digestOf(manifest)])
+  })
   test('a blob that is not what its digest says is an error', async () => {
     const { registry } = await registryWith(request => ({ body: request.url?.includes('/blobs/') ? 'x' : manifest }))
     const found = await registry.manifest('1')
@@ -104,15 +109,21 @@ describe('reading', () => {
     expect((await failureOf(registry.manifest('1'))).message).toMatch(/more than the 4194304 bytes/)
   })
   test.each([
-    ['nothing', ''],
-    ['no JSON', '<html>'],
-    ['another shape', '[1]'],
-    ['wrong types', '{"manifests":[1,null],"config":7}'],
-    ['an index within itself', JSON.stringify({ manifests: [{ digest: digestOf(index), platform: null }] })],
-  ])('a manifest of %s has no labels', async (_, body) => {
+    ['another shape', { config: 7 }],
+    ['wrong types', { manifests: [1, null], config: 7 }],
+    ['a digest that is none', { config: { digest: '../../x' } }],
+    ['an index within itself', { manifests: [{ digest: digestOf(index), platform: null }] }],
+  ])('a manifest of %s has no labels', async (_, more) => {
+    const body = json({ schemaVersion: 2, ...more })
     const { registry } = await registryWith(request => (request.url?.endsWith('/1') ? { body } : content(request, '')))
     const found = await registry.manifest('1')
     expect(found && (await registry.labels(found))).toEqual({})
+  })
+  test.each([[''], ['<html>'], ['[1]'], ['null'], ['{}']])('what answers %j is no registry', async body => {
+    const { registry, host } = await registryWith(() => ({ body }))
+    expect((await failureOf(registry.manifest('1'))).message).toContain(
+      `${host} answered with something that is no image manifest`,
+    )
   })
 })
 
@@ -173,6 +184,16 @@ describe('credentials', () => {
     expect(failure.message).toMatch(words)
     expect(failure.message).toContain(host)
     expect(failure.message).not.toContain('wrong-pass')
+  })
+  test('a refresh token is not carried on to another host', async () => {
+    const other = await registryWith(() => ({ body: '{"token":"t"}' }))
+    const handler: Handler = (request, origin) =>
+      request.url === '/token'
+        ? { status: 307, headers: { location: `http://${other.host}/steal` } }
+        : { status: 401, headers: { 'www-authenticate': `Bearer realm="${origin}/token"` } }
+    const { registry } = await registryWith(handler, { username: '', password: '', identityToken: 'refresh' })
+    expect((await failureOf(registry.digest('1'))).reason).toBe('Unauthorized')
+    expect(other.asked).toEqual([])
   })
   test('forbidden, with the words of the registry', async () => {
     const body = '{"errors":[{"code":"DENIED","message":"::error::permission_denied"}]}'

@@ -1,6 +1,6 @@
 // Reads what a build prints (BuildKit's rawjson, or its plain text) line by line: lines for people, and what failed where.
 import { foreignLine, foreignText } from '../runner/foreign-text.ts'
-import { instructionOfStep } from './dockerfile.ts'
+import { type Instruction, instructionOfStep } from './dockerfile.ts'
 
 /** Lines of the failing step's output that are kept. */
 const KEPT_LINES = 20
@@ -29,6 +29,8 @@ export interface BuildLog {
   /** What failed, as far as the lines tell. `dockerfile` is the file's content. */
   failure(dockerfile: string): BuildFailure
   warnings(): readonly BuildWarning[]
+  /** The digest that `docker push` says it pushed. */
+  pushedDigest(): string | undefined
 }
 
 interface Step {
@@ -140,17 +142,23 @@ export function createBuildLog(): BuildLog {
       return event === undefined ? onPlain(line) : onEvent(event)
     },
     warnings: () => [...warnings.values()],
+    pushedDigest: () =>
+      plain
+        .map(line => /^\S+: digest: (sha256:[0-9a-f]{64}) size: \d+$/.exec(line)?.[1])
+        .findLast(digest => digest !== undefined),
     failure(dockerfile) {
-      const words = plain.findLast(line => /^(?:ERROR|error):? /.test(line))
+      const words = plain.findLast(line => /^(?:ERROR|error):? |^failed to |^executor failed /.test(line))
       const failed = failedStep([...steps.values()], words ?? '')
       const last = words ?? failed?.error ?? plain.findLast(line => line.trim() !== '')
       const error = foreignLine(unwrapped(last ?? 'the builder said nothing'), 500)
       const excerpt = markedLines(plain)
       const found = failed === undefined ? undefined : instructionOfStep(dockerfile, failed.name)
-      const place = excerpt ?? (found === undefined ? undefined : { line: found.line, instruction: found.text })
+      const parsed = /^dockerfile parse error (?:on )?line (\d+):/.exec(error)?.[1]
+      const place = excerpt ?? found ?? (parsed === undefined ? undefined : { line: Number(parsed) })
       const exitCode = /exit code: (\d+)/.exec(failed?.error ?? error)?.[1]
       return {
-        ...(place === undefined ? {} : { line: place.line, instruction: foreignLine(place.instruction, 160) }),
+        ...(place === undefined ? {} : { line: place.line }),
+        ...(place === undefined || !('text' in place) ? {} : { instruction: foreignLine(place.text, 160) }),
         ...(exitCode === undefined ? {} : { exitCode: Number(exitCode) }),
         error,
         output: failed?.output ?? [],
@@ -174,7 +182,7 @@ function single(text: string): string {
 }
 
 /** The lines that the builder marks with `>>>` in the piece of the Dockerfile it prints after a failure. */
-function markedLines(lines: readonly string[]): { line: number; instruction: string } | undefined {
+function markedLines(lines: readonly string[]): Instruction | undefined {
   const marked = lines.flatMap(line => {
     const [, number, text] = /^\s*(\d+) \| >>> (.*)$/.exec(line) ?? []
     return number === undefined ? [] : [{ line: Number(number), text: text ?? '' }]
@@ -182,14 +190,17 @@ function markedLines(lines: readonly string[]): { line: number; instruction: str
   const first = marked[0]
   return first === undefined
     ? undefined
-    : { line: first.line, instruction: marked.map(({ text }) => text.trim().replace(/\\$/, '')).join(' ') }
+    : { line: first.line, text: marked.map(({ text }) => text.trim().replace(/\\$/, '')).join(' ') }
 }
 
 function unwrapped(error: string): string {
   return error
     .trim()
     .replace(/^(?:ERROR|error):? /, '')
-    .replace(/^(?:failed to build: |failed to solve: |rpc error: code = \w+ desc = )+/, '')
+    .replace(
+      /^(?:failed to build: |failed to solve: |failed to solve with frontend \S+: |failed to create LLB definition: |rpc error: code = \w+ desc = )+/,
+      '',
+    )
     .replace(/ of ref [a-z0-9]+::[a-z0-9]+/, '')
 }
 

@@ -136,8 +136,8 @@ export async function build(
   const folder = mkdtempSync(join(ports.temporary, 'build-push-'))
   try {
     const metadata = join(folder, 'metadata.json')
-    if (client.kind === 'docker') await buildByDocker(plan, dockerfile, shownFile, client.program, ports)
-    else await buildByBuildx(plan, dockerfile, shownFile, client, metadata, ports)
+    if (client.kind === 'docker') return await buildByDocker(plan, dockerfile, shownFile, client.program, ports)
+    await buildByBuildx(plan, dockerfile, shownFile, client, metadata, ports)
     return digestIn(metadata)
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -170,14 +170,17 @@ async function buildByDocker(
   shownFile: string,
   docker: string,
   ports: BuildPorts,
-): Promise<void> {
+): Promise<string | undefined> {
   const { code, log } = await runBuild(docker, dockerArguments(plan), plan, ports, { DOCKER_BUILDKIT: '1' })
   if (code !== 0) throw buildFailed(log.failure(dockerfile), shownFile, code)
-  if (!plan.push) return
+  if (!plan.push) return undefined
+  let digest: string | undefined
   for (const image of plan.images) {
     const pushed = await runBuild(docker, ['push', image], plan, ports, {})
     if (pushed.code !== 0) throw buildFailed({ ...pushed.log.failure(''), output: [] }, shownFile, pushed.code)
+    digest = pushed.log.pushedDigest()
   }
+  return digest
 }
 
 async function runBuild(

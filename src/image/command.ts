@@ -1,7 +1,7 @@
 // Runs another program by its argument list, never through a shell: output by line, bounded, and ended when the user cancels.
 import { spawn } from 'node:child_process'
 import { accessSync, constants, statSync } from 'node:fs'
-import { delimiter, isAbsolute, join } from 'node:path'
+import { basename, delimiter, isAbsolute, join } from 'node:path'
 import { ExpectedFailure } from '../runner/failure.ts'
 
 export interface CommandOptions {
@@ -64,7 +64,7 @@ export async function runCommand(command: string, args: readonly string[], optio
 }
 
 function cancelled(command: string): ExpectedFailure {
-  return new ExpectedFailure('Cancelled', `The run was cancelled while ${command} was at work.`)
+  return new ExpectedFailure('Cancelled', `The run was cancelled while ${basename(command)} was at work.`)
 }
 
 function collect(

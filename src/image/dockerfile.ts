@@ -49,15 +49,21 @@ export function hasTarget(dockerfile: string, target: string): boolean {
 
 /** The instruction a build step was made of, by the step's name such as `[build 2/4] RUN npm ci`. */
 export function instructionOfStep(dockerfile: string, step: string): Instruction | undefined {
-  const text = single(step.replace(/^\[[^\]]*\]\s*/, ''))
-  if (text === '' || step.startsWith('[internal]')) return undefined
   const all = instructionsOf(dockerfile)
+  const only = (found: readonly Instruction[]): Instruction | undefined => (found.length === 1 ? found[0] : undefined)
+  const text = single(step.replace(/^\[[^\]]*\]\s*/, ''))
+  const base = /internal\] load metadata for (\S+)$/
+    .exec(step)?.[1]
+    ?.replace(/:latest$/, '')
+    .replace(/^docker\.io\/(?:library\/)?/, '')
+  if (base !== undefined)
+    return only(all.filter(instruction => /^FROM\s/i.test(instruction.text) && instruction.text.includes(base)))
+  if (text === '' || /^\[(?:\S+ )?internal\]/.test(step)) return undefined
   // BuildKit's step names have white space of their own and variables filled in: what is equal wins, then what begins alike.
   const same = all.filter(instruction => instruction.text === text)
-  if (same[0] !== undefined) return same.length === 1 ? same[0] : undefined
+  if (same.length > 0) return only(same)
   const head = text.slice(0, 24)
-  const alike = all.filter(instruction => instruction.text.startsWith(head))
-  return alike.length === 1 ? alike[0] : undefined
+  return only(all.filter(instruction => instruction.text.startsWith(head)))
 }
 
 function single(text: string): string {

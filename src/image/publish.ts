@@ -3,6 +3,7 @@ import { existsSync, realpathSync, statSync } from 'node:fs'
 import { join, relative, resolve, sep } from 'node:path'
 import { ExpectedFailure } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
+import type { Log } from '../runner/log.ts'
 import { type BuildPlan, type BuildPorts, type BuildSecret, build, findClient } from './buildx.ts'
 import type { Cache } from './caches.ts'
 import { type Credentials, logIn, storedCredentials } from './credentials.ts'
@@ -77,7 +78,7 @@ export async function publish(request: PublishRequest, ports: PublishPorts): Pro
   const access = request.push ? await openRegistry(request, ports) : undefined
   if (access !== undefined) {
     const { registry } = access
-    const existing = await registry.manifest(tag)
+    const existing = await existingManifest(registry, tag)
     const revision = existing === undefined ? undefined : (await registry.labels(existing))[REVISION_LABEL]
     const decision = decideOnExisting(
       image,
@@ -123,7 +124,7 @@ export async function publish(request: PublishRequest, ports: PublishPorts): Pro
     const message = `${image} was built and, as push is false, not pushed.`
     return { result: 'skipped', message, digest: undefined, ...common }
   }
-  const digest = await readBack(access.registry, plan.images, said)
+  const digest = await readBack(access.registry, plan.images, said, log)
   return { result: 'pushed', message: `${image} was pushed; its digest in the registry is ${digest}.`, digest, ...common }
 }
 
@@ -208,6 +209,18 @@ async function openRegistry(request: PublishRequest, ports: PublishPorts): Promi
   return { registry: new Registry({ registry, repository, credentials, signal }), login }
 }
 
+/** What the tag is now. Some registries refuse to tell of a repository that is not there yet: whether we may push decides then. */
+async function existingManifest(registry: Registry, tag: string): Promise<Manifest | undefined> {
+  try {
+    return await registry.manifest(tag)
+  } catch (error) {
+    const refused = error instanceof ExpectedFailure && (error.reason === 'Unauthorized' || error.reason === 'Forbidden')
+    if (!refused) throw error
+    await registry.mayPush()
+    return undefined
+  }
+}
+
 async function provePush(registry: Registry, request: PublishRequest, ports: PublishPorts): Promise<void> {
   if (await registry.mayPush()) return
   const { registry: host, repository } = request.image
@@ -226,22 +239,27 @@ async function addTags(registry: Registry, manifest: Manifest, tags: readonly st
   for (const tag of tags) if ((await registry.digest(tag)) !== manifest.digest) await registry.tag(manifest, tag)
 }
 
-/** The digest all tags have in the registry. Throws when it is not what the client says it pushed. */
-async function readBack(registry: Registry, images: readonly string[], said: string | undefined): Promise<string> {
+/**
+ * The digest the main tag has in the registry. Throws when it is not what the client says it pushed. A further tag that is another image by now
+ * was moved on by another run, as such tags are.
+ */
+async function readBack(registry: Registry, images: readonly string[], said: string | undefined, log: Log): Promise<string> {
   let digest = said
-  for (const image of images) {
+  for (const [index, image] of images.entries()) {
     const found = await registry.digest(image.slice(image.lastIndexOf(':') + 1))
     if (found === undefined)
       throw new ExpectedFailure(
         'NotFound',
         `${image} is not in the registry although the build client says it pushed it: look at the registry's log.`,
       )
-    if (digest !== undefined && found !== digest)
+    if (digest === undefined || found === digest) digest = found
+    else if (index > 0)
+      log.warning(`${image} has the digest ${found} and not ${digest}, which was pushed: another run has moved it since.`)
+    else
       throw new ExpectedFailure(
         'Conflict',
         `${image} has the digest ${found} in the registry, but ${digest} was pushed: another run pushed the same tag at the same time, or the registry changed the image.`,
       )
-    digest = found
   }
   if (digest === undefined) throw new Error('no image was pushed')
   return digest

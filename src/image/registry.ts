@@ -116,8 +116,14 @@ export class Registry {
     if (answer.status === 404) return undefined
     this.expect(answer, [200], 'read')
     const digest = digestOf(answer.body)
-    const said = isDigest(reference) ? reference : (answer.headers.get('docker-content-digest') ?? digest)
+    const header = answer.headers.get('docker-content-digest') ?? ''
+    const said = isDigest(reference) ? reference : isDigest(header) ? header : digest
     if (said.startsWith('sha256:') && said !== digest) throw this.liar(said, digest)
+    if (typeof parseObject(answer.body)['schemaVersion'] !== 'number')
+      throw new ExpectedFailure(
+        'Conflict',
+        `${this.options.registry} answered with something that is no image manifest: is it a registry? Check the host name in the input image.`,
+      )
     const mediaType = (answer.headers.get('content-type') ?? '').split(';')[0]?.trim() ?? ''
     return { digest: said, mediaType, body: answer.body }
   }
@@ -313,6 +319,8 @@ async function exchange(request: Request, signal: AbortSignal | undefined): Prom
   const timeout = AbortSignal.timeout(TIMEOUT_MS)
   const answer = await fetch(request.url, {
     method: request.method,
+    // A body, which may hold a token, goes to the host it was meant for and no other.
+    redirect: request.method === 'GET' || request.method === 'HEAD' ? 'follow' : 'manual',
     headers: { 'user-agent': 'deploy-actions', ...request.headers },
     signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
     ...(request.body === undefined ? {} : { body: request.body }),
