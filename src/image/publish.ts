@@ -197,16 +197,20 @@ async function openRegistry(request: PublishRequest, ports: PublishPorts): Promi
   const { registry, repository } = request.image
   const { env, log, signal } = ports
   const ecr = ecrRegistry(registry)
+  const stored = request.password === '' ? await storedCredentials(registry, env, signal) : undefined
   let login: Credentials | undefined
   if (request.password !== '') login = { username: request.username, password: request.password }
-  else if (ecr !== undefined && (hasAwsCredentials(env) || (await storedCredentials(registry, env, signal)) === undefined))
-    login = await ecrCredentials(registry, ecr, signal)
+  else if (ecr !== undefined && (hasAwsCredentials(env) || stored === undefined))
+    login = await ecrCredentials(registry, ecr, signal).catch((error: unknown) => {
+      // The job's role may well be another than the one an earlier step logged in with.
+      if (stored === undefined || signal.aborted) throw error
+      return undefined
+    })
   if (login !== undefined) {
     log.mask(login.password)
     log.mask(Buffer.from(`${login.username}:${login.password}`).toString('base64'))
   }
-  const credentials = login ?? (await storedCredentials(registry, env, signal))
-  return { registry: new Registry({ registry, repository, credentials, signal }), login }
+  return { registry: new Registry({ registry, repository, credentials: login ?? stored, signal }), login }
 }
 
 /** What the tag is now. Some registries refuse to tell of a repository that is not there yet: whether we may push decides then. */
