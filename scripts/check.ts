@@ -86,6 +86,7 @@ const checks: readonly Check[] = [
   { name: 'types (tsc)', run: () => complaints(join(bin, 'tsc'), ['--noEmit', '-p', 'tsconfig.json']) },
   { name: 'style (biome)', run: () => complaints(join(bin, 'biome'), ['ci', '--colors=off', '.']) },
   { name: 'tables in READMEs', run: () => complaints(process.execPath, [join('scripts', 'write-tables.ts'), '--check']) },
+  { name: 'lock file', run: () => complaints(process.execPath, [join('scripts', 'complete-lock.ts'), '--check']) },
   { name: 'workflows (actionlint)', run: workflowFaults },
   { name: 'action.yml', run: actionFaults },
 ]
