@@ -71,7 +71,8 @@ async function actionFaults(): Promise<string> {
     const workflow = { on: 'push', permissions: {}, jobs: { all: { 'runs-on': 'ubuntu-latest', steps } } }
     // JSON is YAML.
     writeFileSync(join(project, '.github', 'workflows', 'all.yml'), JSON.stringify(workflow, null, 2))
-    faults.push(await complaints(await actionlint(), [...ALONE, join('.github', 'workflows', 'all.yml')], project))
+    const said = await complaints(await actionlint(), [...ALONE, join('.github', 'workflows', 'all.yml')], project)
+    faults.push(said.replaceAll(`${project}/`, ''))
   } finally {
     rmSync(project, { recursive: true, force: true })
   }
