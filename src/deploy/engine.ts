@@ -89,7 +89,7 @@ async function deployLocked(platform: Platform, options: DeployOptions): Promise
     )
   }
   if (options.cancelled.aborted) throw new ExpectedFailure('Cancelled', 'Cancelled before anything was changed.')
-  if (changed.length === 0) return followUnchanged(platform, options, report)
+  if (changed.length === 0 && !plan.takesUpUnfinished) return followUnchanged(platform, options, report)
 
   const release = await platform.remember()
   options.onRemembered?.(release)

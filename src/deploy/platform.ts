@@ -19,8 +19,10 @@ export interface Plan {
   readonly previousRelease: string
   /** True when something of this release is live already, recorded or not: there is something to go back to. */
   readonly somethingToGoBackTo: boolean
-  /** A unified diff, secrets masked. */
+  /** What changes, field by field, secrets masked. */
   readonly diff: string
+  /** True where an earlier run died in the middle: this one finishes what that one began, or puts it back, even where nothing is left to change. */
+  readonly takesUpUnfinished: boolean
 }
 
 /** Why a workload failed, with the evidence. */

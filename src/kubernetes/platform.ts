@@ -80,6 +80,7 @@ export class KubernetesPlatform implements Platform {
         object: this.#nameOf(step.body),
       })),
       previousRelease: this.#records.address(live?.number ?? 0),
+      takesUpUnfinished: this.#unfinished() !== undefined,
       somethingToGoBackTo:
         live !== undefined || (workloads.length > 0 ? workloads : this.#steps).some(step => step.before !== undefined),
       diff: this.#steps

@@ -1,0 +1,116 @@
+// rollback from its built bundle against the real cluster.
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import type { KubernetesObject } from '../../src/kubernetes/objects.ts'
+import { runAction } from '../harness/run-action.ts'
+import { probe, TestNamespace } from './test-namespace.ts'
+import { webApp } from './web-app.ts'
+
+jest.setTimeout(180_000)
+
+interface Service extends KubernetesObject {
+  spec: { clusterIP: string }
+}
+
+describe('rolling an app back', () => {
+  let space: TestNamespace
+  const url = (): string => `http://${space.get<Service>('service', 'web')?.spec.clusterIP ?? ''}/`
+  const serving = async (): Promise<string> =>
+    ((await (await fetch(url(), { headers: { connection: 'close' } })).json()) as { version: string }).version
+
+  beforeAll(async () => {
+    space = new TestNamespace('rollback')
+    space.kubectl(['apply', '-f', '-'], true, webApp({ version: 'by-hand', replicas: 1 }))
+    space.kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s'])
+  })
+  afterAll(() => space.remove())
+
+  const deploy = async (version: string, more: Record<string, string> = {}): Promise<string> => {
+    space.write({ 'k8s/web.yaml': webApp({ version, replicas: 1, greeting: version }), ...more })
+    const run = await space.deploy({ app: 'web', manifests: 'k8s' })
+    expect(run.outputs).toMatchObject({ result: 'deployed' })
+    return run.outputs['release'] ?? ''
+  }
+  const verify = async (release: string, version: string): Promise<void> => {
+    const run = await runAction({
+      action: 'smoke-test',
+      inputs: { url: url(), json: `.version=${version}`, verifies: release, timeout: '20s' },
+      env: space.env,
+    })
+    expect(run.outputs).toMatchObject({ result: 'passed' })
+  }
+
+  test('without any release there is nothing to roll back', async () => {
+    const run = await space.rollback({ app: 'web', to: 'previous' })
+    expect(run.conclusion).toBe('failure')
+    expect(run.outputs).toMatchObject({ result: 'failed', reason: 'NotFound' })
+    expect(run.outputs['message']).toContain('there are no releases yet')
+  })
+
+  test('before the first release is what was there by other means', async () => {
+    await deploy('1')
+    expect(await serving()).toBe('1')
+    const run = await space.rollback({ app: 'web', to: 'previous' })
+    expect(run.outputs).toMatchObject({ result: 'rolled-back', 'previous-release': `k8s://${space.name}/web/1` })
+    expect(await serving()).toBe('by-hand')
+    expect(space.releases('web')).toEqual({ '1': 'rolled-back', '2': 'deployed' })
+  })
+
+  test('last-verified needs one that was verified', async () => {
+    const run = await space.rollback({ app: 'web' })
+    expect(run.outputs).toMatchObject({ result: 'failed', reason: 'NotFound' })
+    expect(run.outputs['message']).toMatch(/was ever verified.*verifies/)
+  })
+
+  test('last-verified passes over what was never verified, restores configuration, removes what came since, and loses no request', async () => {
+    const verified = await deploy('3')
+    await verify(verified, '3')
+    await deploy('4')
+    await deploy('5', { 'k8s/later.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: later\ndata: {a: b}\n' })
+    expect(space.releases('web')).toMatchObject({ '3': 'verified', '4': 'deployed', '5': 'deployed' })
+    const planned = await space.rollback({ app: 'web', 'dry-run': 'true' })
+    expect(planned.outputs).toMatchObject({
+      result: 'unchanged',
+      message: 'Dry run, nothing was changed: it would change 2 objects, delete 1 object.',
+    })
+    expect(await serving()).toBe('5')
+    const asking = probe(url())
+    const run = await space.rollback({ app: 'web' })
+    const seen = await asking.stop()
+    expect(run.conclusion).toBe('success')
+    expect(run.outputs).toMatchObject({
+      result: 'rolled-back',
+      release: `k8s://${space.name}/web/6`,
+      'previous-release': `k8s://${space.name}/web/5`,
+    })
+    expect(JSON.parse(run.outputs['restored'] ?? '')).toMatchObject({ release: 3 })
+    expect(await serving()).toBe('3')
+    expect(space.get<KubernetesObject & { data: unknown }>('configmap', 'web')?.data).toEqual({ greeting: '3' })
+    expect(space.get('configmap', 'later')).toBeUndefined()
+    expect(space.releases('web')).toMatchObject({ '5': 'rolled-back', '6': 'deployed' })
+    expect(seen.failures).toEqual([])
+  })
+
+  test('a second deployment after a rollback removes fields that only the rolled back release had', async () => {
+    await deploy('7')
+    expect(await serving()).toBe('7')
+  })
+
+  test('bad-release guards against rolling back what somebody else has already replaced', async () => {
+    const run = await space.rollback({ app: 'web', to: 'previous', 'bad-release': `k8s://${space.name}/web/5` })
+    expect(run.outputs).toMatchObject({ result: 'failed', reason: 'NotFound' })
+    expect(run.outputs['message']).toMatch(/web\/5 is not live, .*web\/7 is/)
+  })
+
+  test('a number chooses the release; one that is not there is answered with those there are', async () => {
+    const missing = await space.rollback({ app: 'web', to: '99' })
+    expect(missing.outputs['message']).toMatch(/There is no release .*web\/99: there are 7 \(deployed\)/)
+    const run = await space.rollback({ app: 'web', to: '4' })
+    expect(run.outputs).toMatchObject({ result: 'rolled-back' })
+    expect(await serving()).toBe('4')
+  })
+
+  test('a wrong target of the rollback is said before anything is asked', async () => {
+    const run = await space.rollback({ app: 'web', to: 'yesterday' })
+    expect(run.outputs).toMatchObject({ result: 'failed', reason: 'InvalidInput' })
+  })
+})
