@@ -3,6 +3,7 @@ import { systemClock } from '../deploy/clock.ts'
 import { putBack } from '../deploy/engine.ts'
 import { parseReleaseAddress } from '../deploy/release-address.ts'
 import type { Runner } from '../runner/action.ts'
+import { inline } from '../runner/markdown.ts'
 import { connect } from './connection.ts'
 import { KubernetesPlatform } from './platform.ts'
 
@@ -19,9 +20,15 @@ export interface UnfinishedRelease {
   readonly runner: Runner
 }
 
-export async function finishRelease({ release, kubeconfig, context, onFailure, runner }: UnfinishedRelease): Promise<void> {
+export async function finishRelease({
+  release,
+  kubeconfig,
+  context,
+  onFailure,
+  runner,
+}: UnfinishedRelease): Promise<string | undefined> {
   const address = parseReleaseAddress(release)
-  if (address.platform !== 'k8s') return
+  if (address.platform !== 'k8s') return undefined
   const { env, log, temporary, cancelled, ending } = runner
   const connection = await connect({ kubeconfig, context, env, temporary, log, signal: ending })
   try {
@@ -38,14 +45,15 @@ export async function finishRelease({ release, kubeconfig, context, onFailure, r
       cancelled,
     })
     const unfinished = await platform.resume(address.number)
-    if (unfinished === undefined) return
+    if (unfinished === undefined) return undefined
     log.info(`${release} was not finished`)
     await platform.lock()
     try {
       const failure = { reason: 'Cancelled', message: `${release} was cancelled or killed before it had ended.` }
       if (onFailure === 'keep') {
-        await platform.record('failed', `${failure.message} It was left as it is, for on-failure is "keep".`)
-        return
+        const message = `${failure.message} It was left as it is, for on-failure is "keep".`
+        await platform.record('failed', message)
+        return `## ${release}: ⚠️ Not finished\n\n${inline(message)}`
       }
       const options = {
         timeoutMs: PUT_BACK_TIMEOUT_MS,
@@ -59,7 +67,8 @@ export async function finishRelease({ release, kubeconfig, context, onFailure, r
         ending,
       }
       const { message } = await putBack(platform, options, failure, unfinished)
-      log.warning(message, 'deploy-k8s')
+      log.warning(message, release)
+      return `## ${release}: ⚠️ Finished after the run had ended\n\n${inline(message)}`
     } finally {
       await platform.unlock()
     }

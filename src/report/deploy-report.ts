@@ -4,7 +4,7 @@ import type { DeployReport } from '../deploy/engine.ts'
 import type { TimelineEntry } from '../deploy/follow.ts'
 import type { Culprit } from '../deploy/platform.ts'
 import { formatDuration } from '../runner/duration.ts'
-import { codeBlock, inline, table } from './markdown.ts'
+import { codeBlock, inline, table } from '../runner/markdown.ts'
 
 const VERDICTS: Readonly<Record<DeployReport['result'], string>> = {
   deployed: '✅ Deployed',

@@ -1,8 +1,10 @@
 // The frame around every action: reads inputs, runs, sets outputs, ends red or green. No action decides any of this by itself.
 import { writeKeyValue } from './environment-files.ts'
 import { ExpectedFailure, messageOf } from './failure.ts'
+import { foreignText } from './foreign-text.ts'
 import { type InputSpecs, type InputValues, inputSecrets, readInputs, unknownInputs } from './inputs.ts'
 import { createLog, type Log } from './log.ts'
+import { inline } from './markdown.ts'
 import { listenForCancel } from './signals.ts'
 
 export type Result =
@@ -47,6 +49,8 @@ export interface Outcome<O extends string> {
   readonly reason?: string
   readonly message: string
   readonly green: boolean
+  /** Green, but to be looked at: the message becomes a warning. */
+  readonly warning?: boolean
   readonly outputs?: Partial<Record<O, string>>
   /** Markdown for the job summary. */
   readonly summary?: string
@@ -94,11 +98,14 @@ export async function runAction<S extends InputSpecs, O extends string>(
     for (const [name, value] of Object.entries<string | undefined>(outcome.outputs ?? {}))
       if (value !== undefined) output(name, value)
     if (outcome.summary !== undefined) output('summary', await writeSummary(env, outcome.summary, definition.name, log))
-    if (green) log.info(outcome.message)
+    if (green && outcome.warning === true) log.warning(outcome.message, titleOf(definition.name, outcome.reason))
+    else if (green) log.info(outcome.message)
     else log.error(outcome.message, titleOf(definition.name, outcome.reason))
   } catch (error) {
     green = false
-    reportFailure(definition.name, afterCancel(definition.name, error, cancellation.cancelled), log, output)
+    const failure = afterCancel(definition.name, error, cancellation.cancelled)
+    reportFailure(definition.name, failure, log, output)
+    output('summary', await writeSummary(env, failureSummary(definition.name, failure), definition.name, log))
   } finally {
     cancellation.stop()
     process.off('uncaughtException', crashed)
@@ -118,10 +125,10 @@ export function isPostStep(): boolean {
   return (globalThis as { deployActionsStep?: string }).deployActionsStep === 'post'
 }
 
-/** Runs an action's post step. It is red only when it could not do what it is there for. */
+/** Runs an action's post step. It is red only when it could not do what it is there for. What `run` returns is added to the job summary. */
 export async function runPost(
   name: string,
-  run: (runner: Runner) => Promise<void>,
+  run: (runner: Runner) => Promise<string | undefined>,
   env: NodeJS.ProcessEnv = process.env,
   streams: Streams = PROCESS,
 ): Promise<void> {
@@ -129,7 +136,8 @@ export async function runPost(
   const cancellation = listenForCancel(process)
   let failed = false
   try {
-    await run(createRunner(env, log, cancellation))
+    const summary = await run(createRunner(env, log, cancellation))
+    if (summary !== undefined) await writeSummary(env, summary, name, log)
   } catch (error) {
     failed = true
     reportFailure(name, error, log, () => undefined)
@@ -169,6 +177,13 @@ function reportFailure(name: string, error: unknown, log: Log, output: (name: st
   log.error(message, titleOf(name, reason), expected ? error.at : undefined)
   if (expected) for (const other of error.also) log.error(other.message, titleOf(name, reason), other.at)
   else log.info(error instanceof Error ? (error.stack ?? error.message) : String(error))
+}
+
+/** The job summary of a failure that left nothing else to report. */
+function failureSummary(name: string, error: unknown): string {
+  const reason = error instanceof ExpectedFailure ? error.reason : 'InternalError'
+  const lines = [messageOf(error), ...(error instanceof ExpectedFailure ? error.also.map(other => other.message) : [])]
+  return `## ${name}: ❌ Failed · \`${reason}\`\n\n${lines.map(line => inline(foreignText(line))).join('\n\n')}\n`
 }
 
 /** The report's path; empty, with a warning, when it could not be written: a full disk says nothing of the release. */

@@ -86,11 +86,11 @@ function outcomeOf(report: DeployReport, summary: string): Outcome<DeployOutput>
 }
 
 /** The post step: a release that was cancelled or killed in the middle is put back and waited for. Nothing to do for one that has ended. */
-export async function finish(runner: Runner): Promise<void> {
+export async function finish(runner: Runner): Promise<string | undefined> {
   const { env } = runner
   const release = env['STATE_release'] ?? ''
-  if (release === '') return
-  await finishRelease({
+  if (release === '') return undefined
+  return finishRelease({
     release,
     kubeconfig: env['INPUT_KUBECONFIG'] ?? '',
     context: env['INPUT_CONTEXT'] ?? '',

@@ -122,11 +122,11 @@ function outcomeOf(
 }
 
 /** The post step: a rollback that was cancelled or killed in the middle is undone and waited for. Nothing to do for one that has ended. */
-export async function finish(runner: Runner): Promise<void> {
+export async function finish(runner: Runner): Promise<string | undefined> {
   const { env } = runner
   const release = env['STATE_release'] ?? ''
-  if (release === '') return
-  await finishRelease({
+  if (release === '') return undefined
+  return finishRelease({
     release,
     kubeconfig: env['INPUT_KUBECONFIG'] ?? '',
     context: env['INPUT_CONTEXT'] ?? '',

@@ -72,8 +72,15 @@ export async function smokeTest(
     }
   }
   const green = result === 'passed' || (result === 'inconclusive' && inputs['on-inconclusive'] === 'warn')
-  if (green && result === 'inconclusive') log.warning(check.message, `smoke-test: inconclusive, ${reason}`)
-  return { result, reason, message: check.message, green, outputs, summary: checkSummary(check) }
+  return {
+    result,
+    reason,
+    message: check.message,
+    green,
+    warning: green && result === 'inconclusive',
+    outputs,
+    summary: checkSummary(check),
+  }
 }
 
 function expectationOf(inputs: SmokeTestInputs): Expectation {
