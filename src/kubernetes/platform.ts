@@ -72,6 +72,13 @@ export class KubernetesPlatform implements Platform {
     const steps = await this.#takeUp(this.#target.steps, this.#unfinished())
     const [tried] = await Promise.all([this.#tryAll(steps), this.#startWatch(steps)])
     this.#steps = tried
+    const blind = tried.filter(step => step.action !== 'delete' && !isWorkload(step) && containerImages(step.body).length > 0)
+    if (blind.length > 0) {
+      const names = blind.map(step => this.#nameOf(step.body)).join(', ')
+      this.#options.log.warning(
+        `Only Deployments are followed yet: ${names} will be applied, and put back with the release, but not waited for.`,
+      )
+    }
     const live = liveRecord(this.#known)
     const workloads = this.#steps.filter(isWorkload)
     return {
