@@ -41,45 +41,67 @@ export interface Followed {
 
 /** In a long wait something is printed at least this often, so that nobody takes the step for dead. */
 const SIGN_OF_LIFE_MS = 30_000
+const SHORTEST_RECHECK_MS = 1
 
-/** Follows until the release is healthy and stable, has failed, the time is over, or `signal` is raised. Never throws for any of these. */
+/**
+ * Follows until the release is healthy and stable, has failed, the time is over, or `signal` is raised. Never throws for any of these.
+ * @throws what the observation throws: a bug, but one that must not keep a bad release from being put back
+ */
 export function follow(observation: Observation, options: FollowOptions): Promise<Followed> {
   const { clock } = options
   const startedAt = clock.now()
   const timeline = createTimeline()
   const printed = new Map<string, string>()
   let stable: { since: number; disturbances: string } | undefined
-  let scheduled: (() => void) | undefined
-  let recheck: (() => void) | undefined
-  let life: (() => void) | undefined
+  let ended = false
+  const timers = new Map<'change' | 'recheck' | 'life' | 'deadline', () => void>()
 
-  return new Promise(resolve => {
+  return new Promise((resolve, reject) => {
     const elapsed = (): number => clock.now() - startedAt
 
-    const finish = (end: Followed['end'], verdict: Verdict): void => {
+    const cancelTimer = (name: 'change' | 'recheck' | 'life' | 'deadline'): void => {
+      timers.get(name)?.()
+      timers.delete(name)
+    }
+
+    const close = (): void => {
+      ended = true
       unsubscribe()
-      deadline()
-      scheduled?.()
-      recheck?.()
-      life?.()
+      for (const name of [...timers.keys()]) cancelTimer(name)
       options.signal.removeEventListener('abort', onAbort)
+    }
+
+    const finish = (end: Followed['end'], verdict: Verdict): void => {
+      close()
       resolve({ end, verdict, timeline: timeline.close(elapsed()), elapsedMs: elapsed() })
     }
 
-    const evaluate = (): void => {
-      scheduled = undefined
-      recheck?.()
-      recheck = undefined
+    /** What runs in a timer or a listener has nobody to throw at. */
+    const guarded = (run: () => void) => (): void => {
+      if (ended) return
+      try {
+        run()
+      } catch (error) {
+        close()
+        reject(error)
+      }
+    }
+
+    const evaluate = guarded(() => {
+      cancelTimer('change')
+      cancelTimer('recheck')
       const verdict = observation.judge()
       tell(verdict)
       if (verdict.phase === 'failed') finish('failed', verdict)
       else if (verdict.phase === 'healthy') {
         const disturbances = verdict.workloads.map(workload => workload.disturbances).join('|')
-        if (stable === undefined || stable.disturbances !== disturbances) {
+        if (stable?.disturbances !== disturbances) {
           if (stable !== undefined) options.print('A restart or a new pod: the wait for stability starts over')
           stable = { since: clock.now(), disturbances }
         }
-        const left = stable.since + options.stableForMs - clock.now()
+        // Who does not wait for stability does not wait for its proof either.
+        const unproven = options.stableForMs > 0 ? untilThen(verdict.provenAt ?? 0) : 0
+        const left = Math.max(stable.since + options.stableForMs - clock.now(), unproven)
         if (left <= 0) finish('healthy', verdict)
         else recheckIn(left, verdict)
       } else {
@@ -87,12 +109,16 @@ export function follow(observation: Observation, options: FollowOptions): Promis
         stable = undefined
         recheckIn(Number.POSITIVE_INFINITY, verdict)
       }
-    }
+    })
+
+    /** From the platform's time to a wait. */
+    const untilThen = (at: number): number => at - observation.now()
 
     const recheckIn = (ms: number, verdict: Verdict): void => {
-      const own = verdict.recheckAt === undefined ? Number.POSITIVE_INFINITY : Math.max(0, verdict.recheckAt - observation.now())
-      const wait = Math.min(ms, own)
-      if (Number.isFinite(wait)) recheck = clock.after(wait, evaluate)
+      const own = verdict.recheckAt === undefined ? Number.POSITIVE_INFINITY : untilThen(verdict.recheckAt)
+      // At least a moment, so that a verdict which names a time gone by is no busy loop.
+      const wait = Math.max(SHORTEST_RECHECK_MS, Math.min(ms, own))
+      if (Number.isFinite(wait)) timers.set('recheck', clock.after(wait, evaluate))
     }
 
     const tell = (verdict: Verdict): void => {
@@ -102,39 +128,38 @@ export function follow(observation: Observation, options: FollowOptions): Promis
         timeline.enter(judgement.workload, stateOf(judgement.phase, judgement.reason), elapsed())
         if (printed.get(judgement.workload) === line) continue
         printed.set(judgement.workload, line)
-        options.print(`${`+${formatDuration(elapsed())}`.padEnd(9)} ${line}`)
+        options.print(`${`+${formatDuration(elapsed())}`.padEnd(9)}${line}`)
         keepAlive()
       }
     }
 
     const keepAlive = (): void => {
-      life?.()
-      life = clock.after(SIGN_OF_LIFE_MS, () => {
-        const verdict = observation.judge()
-        const open = verdict.workloads.filter(workload => workload.phase !== 'healthy')
-        const what =
-          open.length === 0
-            ? 'for stability'
-            : `for ${open
-                .slice(0, 3)
-                .map(workload => workload.workload)
-                .join(', ')}${open.length > 3 ? ` and ${open.length - 3} more` : ''}`
-        options.print(
-          `${`+${formatDuration(elapsed())}`.padEnd(9)} still waiting ${what}; ${formatDuration(Math.max(0, options.timeoutMs - elapsed()))} left`,
-        )
-        keepAlive()
-      })
+      cancelTimer('life')
+      timers.set('life', clock.after(SIGN_OF_LIFE_MS, guarded(signOfLife)))
     }
 
-    const onAbort = (): void => finish('cancelled', observation.judge())
-    const changed = (): void => {
-      scheduled ??= clock.after(0, evaluate)
+    const signOfLife = (): void => {
+      const open = observation.judge().workloads.filter(workload => workload.phase !== 'healthy')
+      const names = open
+        .slice(0, 3)
+        .map(workload => workload.workload)
+        .join(', ')
+      const what = open.length === 0 ? 'for stability' : `for ${names}${open.length > 3 ? ` and ${open.length - 3} more` : ''}`
+      const left = formatDuration(Math.max(0, options.timeoutMs - elapsed()))
+      options.print(`${`+${formatDuration(elapsed())}`.padEnd(9)}still waiting ${what}; ${left} left`)
+      keepAlive()
     }
-    const unsubscribe = observation.subscribe(changed)
-    const deadline = clock.after(options.timeoutMs, () => {
-      const verdict = observation.judge()
-      finish(verdict.phase === 'failed' ? 'failed' : 'timeout', verdict)
+
+    /** What has just become true at the very deadline still counts. */
+    const onDeadline = guarded(() => {
+      evaluate()
+      if (!ended) finish('timeout', observation.judge())
     })
+    const onAbort = guarded(() => finish('cancelled', observation.judge()))
+    const unsubscribe = observation.subscribe(() => {
+      if (!ended && !timers.has('change')) timers.set('change', clock.after(0, evaluate))
+    })
+    timers.set('deadline', clock.after(options.timeoutMs, onDeadline))
     options.signal.addEventListener('abort', onAbort, { once: true })
     keepAlive()
     if (options.signal.aborted) onAbort()

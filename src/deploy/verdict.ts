@@ -17,6 +17,8 @@ export interface Judgement {
   readonly total: number
   /** The platform's time, in ms, at which the judgement may change though nothing happens: a grace runs out. */
   readonly recheckAt?: number
+  /** The platform's time, in ms, before which a healthy judgement proves little: a liveness probe has yet to be asked for the first time. */
+  readonly provenAt?: number
   /** Changes whenever something happened that a stable release does not do: a restart, a lost Ready. */
   readonly disturbances: string
 }
@@ -30,6 +32,8 @@ export interface Verdict {
   readonly workloads: readonly Judgement[]
   /** The earliest of the workloads' `recheckAt`. */
   readonly recheckAt?: number
+  /** The latest of the workloads' `provenAt`, of a healthy release. */
+  readonly provenAt?: number
 }
 
 /** A release fails with its first failed workload, and is healthy when all are. Without workloads it is healthy: there is nothing to wait for. */
@@ -49,8 +53,11 @@ export function combine(workloads: readonly Judgement[]): Verdict {
     return { phase: 'failed', reason: first.reason, message: first.message + others, culprit: first.culprit, workloads }
   }
   const recheck = times.length === 0 ? {} : { recheckAt: Math.min(...times) }
-  if (waiting.length === 0)
-    return { phase: 'healthy', reason: '', message: readiness(workloads), culprit: '', workloads, ...recheck }
+  if (waiting.length === 0) {
+    const proven = workloads.flatMap(workload => (workload.provenAt === undefined ? [] : [workload.provenAt]))
+    const provenAt = proven.length === 0 ? {} : { provenAt: Math.max(...proven) }
+    return { phase: 'healthy', reason: '', message: readiness(workloads), culprit: '', workloads, ...recheck, ...provenAt }
+  }
   const amiss = waiting.find(workload => workload.reason !== '') ?? waiting[0]
   return {
     phase: 'progressing',

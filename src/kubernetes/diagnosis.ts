@@ -5,8 +5,9 @@ import type { Culprit } from '../deploy/platform.ts'
 import { foreignLine, foreignText } from '../runner/foreign-text.ts'
 import type { KubernetesApi } from './api.ts'
 import { type DeploymentSnapshot, newestReplicaSet, podsOf } from './judge/deployment.ts'
+import { eventTime } from './judge/events.ts'
 import { isGone, judgePod, type PodFinding } from './judge/pod.ts'
-import { eventTime, type Workload } from './release-watch.ts'
+import type { Workload } from './release-watch.ts'
 
 const CULPRITS = 3
 const LOG_LINES = 30
@@ -37,6 +38,7 @@ async function diagnoseWorkload(
       pod,
       events: snapshot.events(uid),
       restartsBefore: container => snapshot.restartsBefore(uid, container),
+      floor: snapshot.since,
       now: api.now(),
     })
     return findings.slice(0, 1).map(finding => ({ pod, finding, events: snapshot.events(uid) }))

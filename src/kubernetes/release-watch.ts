@@ -6,8 +6,8 @@ import type { Clock } from '../deploy/clock.ts'
 import type { Observation } from '../deploy/follow.ts'
 import { combine, type Judgement } from '../deploy/verdict.ts'
 import type { KubernetesApi } from './api.ts'
-import { timeOf } from './judge/container.ts'
 import { type DeploymentSnapshot, judgeDeployment } from './judge/deployment.ts'
+import { eventTime } from './judge/events.ts'
 import type { KubernetesObject } from './objects.ts'
 import { watchList } from './watch.ts'
 
@@ -38,7 +38,9 @@ export class ReleaseWatch {
   readonly #objects = new Map<string, Map<string, Stored>>()
   readonly #events = new Map<string, Event[]>()
   readonly #restartsBefore = new Map<string, number>()
-  readonly #generations = new Map<string, number>()
+  readonly #generations = new Map<string, { readonly generation: number; readonly at: number }>()
+  readonly #lastPodGoneAt = new Map<string, number>()
+  #startedAt = 0
   readonly #judged = new Map<string, Judgement>()
   readonly #listeners = new Set<() => void>()
   readonly #stop = new AbortController()
@@ -50,6 +52,7 @@ export class ReleaseWatch {
 
   /** Resolves once everything was listed: from here on nothing is missed. @throws what the first lists throw */
   async start(): Promise<void> {
+    this.#startedAt = this.#options.api.now()
     const namespaces = [...new Set(this.#options.workloads.map(workload => workload.namespace))]
     await Promise.all(
       namespaces.flatMap(namespace => [
@@ -63,7 +66,7 @@ export class ReleaseWatch {
 
   /** The generation that a write was answered with: what is older says nothing of it. */
   expectGeneration(workload: Workload, generation: number): void {
-    this.#generations.set(keyOf(workload), generation)
+    this.#generations.set(keyOf(workload), { generation, at: this.#options.api.now() })
     this.#judged.clear()
   }
 
@@ -100,7 +103,9 @@ export class ReleaseWatch {
     return {
       name: this.nameOf(workload),
       deployment,
-      generation: this.#generations.get(keyOf(workload)) ?? 0,
+      generation: this.#generations.get(keyOf(workload))?.generation ?? 0,
+      since: this.#generations.get(keyOf(workload))?.at ?? this.#startedAt,
+      lastPodGoneAt: this.#lastPodGoneAt.get(keyOf(workload)),
       replicaSets,
       pods: this.#all<Pod>(namespace, 'Pod').filter(pod => pod.metadata?.ownerReferences?.some(owner => setUids.has(owner.uid))),
       events: of => this.#events.get(of) ?? [],
@@ -152,6 +157,7 @@ export class ReleaseWatch {
         const owner = this.#ownerOf(kind, namespace, object)
         if (owner === undefined || kind === 'Event') return
         store.delete(object.metadata.uid ?? '')
+        if (kind === 'Pod') this.#lastPodGoneAt.set(keyOf(owner), this.#options.api.now())
         this.#changed(owner)
       },
       onTrouble: this.#options.onTrouble,
@@ -196,18 +202,6 @@ export class ReleaseWatch {
       }
     }
   }
-}
-
-/** When an event last happened, in ms. */
-export function eventTime(event: Event): number {
-  const series = (event as { series?: { lastObservedTime?: string } }).series
-  return (
-    timeOf(series?.lastObservedTime) ??
-    timeOf(event.lastTimestamp) ??
-    timeOf(event.eventTime as string | undefined) ??
-    timeOf(event.firstTimestamp) ??
-    0
-  )
 }
 
 function keyOf(workload: Workload): string {

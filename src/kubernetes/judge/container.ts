@@ -1,14 +1,16 @@
 // Judges one container of one pod: does it run, may it still come up, or never?
-import type { Container, ContainerStatus, Event, Pod } from 'kubernetes-types/core/v1.js'
+import type { Container, ContainerState, ContainerStatus, Event, Pod, Probe } from 'kubernetes-types/core/v1.js'
 import { foreignLine } from '../../runner/foreign-text.ts'
-import { ENDS_THAT_DECIDE, GRACES, readinessGraceMs } from './grace.ts'
+import { eventTime, firstEventTime, occurrences, type ProbeKind, probeFailures, probeKills } from './events.ts'
+import { count, latest, list, text, timeOf } from './fields.ts'
+import { ENDS_THAT_DECIDE, GRACES, PROBE_KILLS, readinessGraceMs, stillFailingMs } from './grace.ts'
 
-/** Something amiss. `doomed`: it will not come up by itself. Else `doomedAt` says when it would be, where time alone decides. */
+/** Something amiss. `doomed`: it will not come up by itself. Else `recheckAt` says when that may be otherwise though nothing happens meanwhile. */
 export interface Finding {
   readonly reason: string
   readonly message: string
   readonly doomed: boolean
-  readonly doomedAt?: number
+  readonly recheckAt?: number
 }
 
 export interface ContainerContext {
@@ -19,38 +21,53 @@ export interface ContainerContext {
   readonly runsOnce: boolean
   /** Restarts that had happened before the release began, for pods that are older than it. */
   readonly restartsBefore: number
-  /** Events of the pod, oldest first. */
+  /** Events of the pod and this container, oldest first. */
   readonly events: readonly Event[]
+  /** No grace is counted from before this time: when the release began. */
+  readonly floor: number
   readonly now: number
 }
 
 /** What is wrong with a container, or undefined where it is as it should be or on its way. */
 export function judgeContainer(context: ContainerContext): Finding | undefined {
-  return judgeEnds(context) ?? judgeWaiting(context) ?? judgeReadiness(context)
-}
-
-/** Milliseconds of an API server's time stamp; undefined where there is none. */
-export function timeOf(stamp: string | undefined): number | undefined {
-  if (stamp === undefined) return undefined
-  const time = Date.parse(stamp)
-  return Number.isNaN(time) ? undefined : time
+  const findings = [judgeEnds, judgeProbeKills, judgeWaiting, judgeReadiness].flatMap(rule => rule(context) ?? [])
+  return findings.find(finding => finding.doomed) ?? findings[0]
 }
 
 /** A finding that becomes a failure once `graceMs` have passed since `since`. */
 export function within(grace: { readonly ms: number }, since: number, now: number, reason: string, message: string): Finding {
-  const doomedAt = since + grace.ms
-  return doomedAt <= now ? { reason, message, doomed: true } : { reason, message, doomed: false, doomedAt }
+  return after(since + grace.ms, now, reason, message)
 }
 
-/** The time from which a container's present trouble counts: when its pod was bound to a node, or when it last ended. */
-function troubleSince({ pod, status, now }: ContainerContext): number {
-  const scheduled = pod.status?.conditions?.find(condition => condition.type === 'PodScheduled' && condition.status === 'True')
-  const times = [
-    timeOf(scheduled?.lastTransitionTime),
-    timeOf(status.lastState?.terminated?.finishedAt),
-    timeOf(pod.metadata?.creationTimestamp),
-  ]
-  return Math.max(...times.filter(time => time !== undefined), Number.NEGATIVE_INFINITY) || now
+function after(doomedAt: number, now: number, reason: string, message: string): Finding {
+  return doomedAt <= now ? { reason, message, doomed: true } : { reason, message, doomed: false, recheckAt: doomedAt }
+}
+
+/** When a condition last became `status`. */
+export function conditionSince(pod: Pod, type: string, status: 'True' | 'False'): number | undefined {
+  const condition = list(pod.status?.conditions).find(candidate => candidate.type === type && candidate.status === status)
+  return timeOf(condition?.lastTransitionTime)
+}
+
+/**
+ * The time from which a container's present trouble counts: when its turn came. That is after its pod was bound to a node and had its volumes and
+ * sandbox, after the init containers before it, and after its own last end.
+ */
+function troubleSince({ pod, container, status, floor, now }: ContainerContext): number {
+  const inits = list(pod.status?.initContainerStatuses)
+  const own = inits.findIndex(init => init.name === container.name)
+  const before = own < 0 ? inits : inits.slice(0, own)
+  return latest(
+    [
+      timeOf(pod.metadata?.creationTimestamp),
+      conditionSince(pod, 'PodScheduled', 'True'),
+      conditionSince(pod, 'PodReadyToStartContainers', 'True'),
+      ...before.map(init => timeOf(init.state?.terminated?.finishedAt) ?? timeOf(init.state?.running?.startedAt)),
+      timeOf(status.lastState?.terminated?.finishedAt),
+      floor > 0 ? floor : undefined,
+    ],
+    now,
+  )
 }
 
 const PULL_REASONS = new Set([
@@ -63,39 +80,25 @@ const PULL_REASONS = new Set([
 
 function judgeWaiting(context: ContainerContext): Finding | undefined {
   const { container, status, now } = context
-  const reason = status.state?.waiting?.reason ?? ''
-  const said = foreignLine(status.state?.waiting?.message ?? '')
+  const reason = text(status.state?.waiting?.reason)
+  const said = foreignLine(text(status.state?.waiting?.message))
   const since = troubleSince(context)
-  const name = container.name
-  if (reason === 'InvalidImageName') {
-    return within(
-      GRACES.InvalidImageName,
-      since,
-      now,
-      reason,
-      `container ${name}: the image reference "${container.image ?? ''}" is not valid`,
-    )
-  }
+  const { name } = container
+  const image = foreignLine(text(container.image))
+  if (reason === 'InvalidImageName')
+    return within(GRACES.InvalidImageName, since, now, reason, `container ${name}: the image reference "${image}" is not valid`)
   if (reason === 'ErrImageNeverPull') {
-    return within(
-      GRACES.ErrImageNeverPull,
-      since,
-      now,
-      reason,
-      `container ${name}: image ${container.image ?? ''} is not on the node and imagePullPolicy is Never`,
-    )
+    const message = `container ${name}: image ${image} is not on the node and imagePullPolicy is Never`
+    return within(GRACES.ErrImageNeverPull, since, now, reason, message)
   }
   if (PULL_REASONS.has(reason)) {
-    return within(
-      GRACES.ErrImagePull,
-      since,
-      now,
-      'ErrImagePull',
-      `container ${name}: image ${container.image ?? ''} cannot be pulled: ${pullFault(context, said)}`,
-    )
+    const fault = pullFault(context, said)
+    const grace = /no match for platform|no matching manifest/.test(fault) ? GRACES.WrongPlatform : GRACES.ErrImagePull
+    const message = `container ${name}: image ${image} cannot be pulled: ${fault}`
+    return within(grace, pullFailingSince(context, since), now, 'ErrImagePull', message)
   }
   if (reason === 'CreateContainerConfigError') {
-    const grace = /runAsNonRoot/.test(said) ? GRACES.RunAsNonRoot : GRACES.CreateContainerConfigError
+    const grace = /runAsNonRoot|non-root/.test(said) ? GRACES.RunAsNonRoot : GRACES.CreateContainerConfigError
     return within(grace, since, now, reason, `container ${name} cannot be configured: ${said}`)
   }
   if (reason === 'CreateContainerError')
@@ -103,14 +106,26 @@ function judgeWaiting(context: ContainerContext): Finding | undefined {
   return undefined
 }
 
+const pullFailures = ({ events, container }: ContainerContext): readonly Event[] =>
+  events.filter(
+    event =>
+      event.reason === 'Failed' &&
+      text(event.message).startsWith('Failed to pull image') &&
+      text(event.message).includes(text(container.image)),
+  )
+
+/** A large image may take minutes before its pull breaks off: what counts is when it first did. */
+function pullFailingSince(context: ContainerContext, since: number): number {
+  const [first] = pullFailures(context)
+  return first === undefined ? since : Math.max(since, firstEventTime(first))
+}
+
 /** The registry's own words. While backing off the status may say only so much; the event of the last try says why. */
-function pullFault({ events, container }: ContainerContext, said: string): string {
+function pullFault(context: ContainerContext, said: string): string {
   const detail = said.replace(/^Back-off pulling image "[^"]*"(: )?/, '').replace(/^ErrImagePull: /, '')
   if (detail !== '') return shortenPullFault(detail)
-  const failed = [...events]
-    .reverse()
-    .find(event => event.reason === 'Failed' && (event.message ?? '').includes(container.image ?? '\0'))
-  return failed === undefined ? 'the kubelet is backing off' : shortenPullFault(foreignLine(failed.message ?? ''))
+  const failed = pullFailures(context).at(-1)
+  return failed === undefined ? 'the kubelet is backing off' : shortenPullFault(foreignLine(text(failed.message)))
 }
 
 /** The runtime repeats the reference at every layer of its error; the innermost part says what happened. */
@@ -123,56 +138,102 @@ function shortenPullFault(text: string): string {
 
 function judgeEnds(context: ContainerContext): Finding | undefined {
   const { status, container, runsOnce, restartsBefore } = context
-  const running = status.state?.running !== undefined
+  const running = isRunning(status.state)
   const last = status.state?.terminated ?? status.lastState?.terminated
-  if (last === undefined) return undefined
-  if (runsOnce && last.exitCode === 0 && status.state?.terminated !== undefined) return undefined
+  if (runsOnce && status.state?.terminated?.exitCode === 0) return undefined
+  const backingOff = status.state?.waiting?.reason === 'CrashLoopBackOff'
+  if (last == null && !backingOff) return undefined
   // A container that is back up has ended as often as it was started again; one that is down, once more.
-  const ends = (status.restartCount ?? 0) - restartsBefore + (running ? 0 : 1)
+  const ends = count(status.restartCount) - restartsBefore + (running ? 0 : 1)
   if (ends <= 0) return undefined
-  const neverRan = last.reason === 'StartError' || last.reason === 'ContainerCannotRun'
-  const outOfMemory = last.reason === 'OOMKilled'
-  const deterministic = neverRan || outOfMemory || last.exitCode === 126 || last.exitCode === 127
+  const neverRan = last?.reason === 'StartError' || last?.reason === 'ContainerCannotRun'
+  const outOfMemory = last?.reason === 'OOMKilled'
+  const deterministic = neverRan || outOfMemory || last?.exitCode === 126 || last?.exitCode === 127
   const decides = deterministic ? ENDS_THAT_DECIDE.deterministic : ENDS_THAT_DECIDE.crash
-  const times = ends === 1 ? '' : ` (${ends} times)`
   const doomed = ends >= decides
+  // One that is up again may be well now. Whether it is Ready, and stays so, is seen elsewhere.
+  if (running && !doomed) return undefined
+  const times = ends === 1 ? '' : ` (${ends} times)`
   if (neverRan)
     return {
       reason: 'RunContainerError',
-      message: `container ${container.name} cannot be started: ${startFault(last.message ?? '')}`,
+      message: `container ${container.name} cannot be started: ${startFault(text(last?.message))}`,
       doomed,
     }
   if (outOfMemory) {
-    const limit = String(container.resources?.limits?.['memory'] ?? 'none of its own')
-    return {
-      reason: 'OOMKilled',
-      message: `container ${container.name} was killed for want of memory, its limit is ${limit}${times}`,
-      doomed,
-    }
+    const limit = container.resources?.limits?.['memory']
+    const message = `container ${container.name} was killed for want of memory, ${limit === undefined ? 'it has no limit of its own' : `its limit is ${limit}`}${times}`
+    return { reason: 'OOMKilled', message, doomed }
   }
-  const killed = killedByProbe(context)
-  if (killed !== undefined)
-    return { reason: 'CrashLoopBackOff', message: `container ${container.name} was killed by its ${killed}${times}`, doomed }
-  return {
-    reason: 'CrashLoopBackOff',
-    message: `container ${container.name} ended with exit code ${last.exitCode}${exitCodeMeaning(last.exitCode)}${times}`,
-    doomed,
-  }
+  const kind = killedBy(context, timeOf(last?.startedAt), timeOf(last?.finishedAt))
+  if (kind !== undefined) return { reason: 'Unhealthy', message: killed(context, kind) + times, doomed }
+  const how =
+    last == null ? 'ends soon after every start' : `ended with exit code ${last.exitCode}${exitCodeMeaning(last.exitCode)}`
+  return { reason: 'CrashLoopBackOff', message: `container ${container.name} ${how}${times}`, doomed }
 }
 
-function killedByProbe({ events, container }: ContainerContext): string | undefined {
-  const kill = [...events]
-    .reverse()
-    .find(
-      event =>
-        event.reason === 'Killing' &&
-        /failed (liveness|startup) probe/.test(event.message ?? '') &&
-        (event.message ?? '').includes(` ${container.name} `),
-    )
-  const kind = /failed (liveness|startup) probe/.exec(kill?.message ?? '')?.[1]
-  if (kind === undefined) return undefined
-  const said = probeEvent(events, kind === 'liveness' ? 'Liveness' : 'Startup')
-  return `${kind} probe${said === '' ? '' : `: ${said}`}`
+const isRunning = (state: ContainerState | undefined): boolean => state?.running != null
+
+/** The probe that ended the life of a container from `startedAt` to `finishedAt`, if one did. */
+function killedBy(
+  context: ContainerContext,
+  startedAt: number | undefined,
+  finishedAt: number | undefined,
+): ProbeKind | undefined {
+  const kill = probeKills(context.events, context.container.name).findLast(
+    event => eventTime(event) >= (startedAt ?? 0) && eventTime(event) <= (finishedAt ?? Number.POSITIVE_INFINITY) + 2_000,
+  )
+  return kill === undefined ? undefined : kindOf(kill)
+}
+
+const kindOf = (kill: Event): ProbeKind => (text(kill.message).includes('failed startup probe') ? 'Startup' : 'Liveness')
+
+function killed({ events, container }: ContainerContext, kind: ProbeKind): string {
+  const said = probeSaid(events, kind)
+  return `container ${container.name} was killed by its ${kind.toLowerCase()} probe${said === '' ? '' : `: ${said}`}`
+}
+
+/**
+ * A liveness or startup probe that fails. The pod may well be Ready meanwhile, and the container may take 30 s to end when it is killed, so that the
+ * status says nothing of it for more than a minute: the events do.
+ */
+function judgeProbeKills(context: ContainerContext): Finding | undefined {
+  const { container, events, floor, now, status } = context
+  const startedAt = timeOf(status.state?.running?.startedAt)
+  const kills = probeKills(events, container.name).filter(event => eventTime(event) >= floor)
+  const lastKill = kills.at(-1)
+  const kind = lastKill === undefined ? 'Liveness' : kindOf(lastKill)
+  const probe: Probe | undefined = kind === 'Startup' ? container.startupProbe : container.livenessProbe
+  if (probe == null) return undefined
+  const failures = probeFailures(events, kind).filter(event => eventTime(event) >= floor)
+  const lastFailure = latest(failures.map(eventTime), 0)
+  const failsUntil = lastFailure + stillFailingMs(probe)
+  const inThisLife = startedAt !== undefined && lastFailure >= startedAt
+  const failing = inThisLife && now < failsUntil
+  if (lastKill === undefined) {
+    if (!failing) return undefined
+    const said = probeSaid(events, kind)
+    return {
+      reason: 'Unhealthy',
+      message: `container ${container.name} will be killed: ${said}`,
+      doomed: false,
+      recheckAt: failsUntil,
+    }
+  }
+  const killedAt = eventTime(lastKill)
+  const firstFailure = Math.max(floor, Math.min(killedAt, ...failures.map(firstEventTime)))
+  const times = kills.reduce((sum, event) => sum + (firstEventTime(event) >= floor ? occurrences(event) : 1), 0)
+  const message = killed(context, kind) + (times === 1 ? '' : ` (${times} times)`)
+  const ending = startedAt !== undefined && killedAt > startedAt
+  if (!ending && !failing && startedAt !== undefined) return undefined
+  if (times >= 2) return after(firstFailure + PROBE_KILLS.twiceMs, now, 'Unhealthy', message)
+  if (ending)
+    return after(Math.max(firstFailure + PROBE_KILLS.onceMs, killedAt + PROBE_KILLS.notEndingMs), now, 'Unhealthy', message)
+  // In its second life: a failure at its very beginning says nothing, one after a whole period says that it is no better than the first.
+  const period = Math.max(1, count(probe.periodSeconds) || 10) * 1_000
+  if (startedAt === undefined || lastFailure < startedAt + Math.min(period, 10_000) - 1_000)
+    return { reason: 'Unhealthy', message, doomed: false, recheckAt: failsUntil > now ? failsUntil : now + period }
+  return after(firstFailure + PROBE_KILLS.onceMs, now, 'Unhealthy', message)
 }
 
 /** The meaning of exit codes by the shell's convention (POSIX: 126, 127; 128 + signal). */
@@ -186,7 +247,7 @@ function exitCodeMeaning(code: number): string {
     143: ' (SIGTERM)',
   }
   if (code === 0) return ', though it is meant to go on running'
-  return meanings[code] ?? ''
+  return meanings[code] ?? (code > 128 && code < 165 ? ` (signal ${code - 128})` : '')
 }
 
 /** What the runtime says of a program that it could not start, without the layers around it. */
@@ -195,19 +256,26 @@ function startFault(message: string): string {
   return /exec: .*$/.exec(line)?.[0] ?? line
 }
 
-function judgeReadiness({ container, status, runsOnce, events, now }: ContainerContext): Finding | undefined {
+function judgeReadiness({ pod, container, status, runsOnce, events, floor, now }: ContainerContext): Finding | undefined {
   const startedAt = timeOf(status.state?.running?.startedAt)
-  if (startedAt === undefined || runsOnce || status.ready || container.readinessProbe === undefined || status.started === false)
-    return undefined
-  const said = probeEvent(events, 'Readiness')
-  const grace = { ms: readinessGraceMs(container.readinessProbe, container.startupProbe) }
+  const probe = container.readinessProbe
+  if (startedAt === undefined || runsOnce || status.ready === true || probe == null || status.started === false) return undefined
+  const lostAt = conditionSince(pod, 'ContainersReady', 'False')
+  const since = latest([startedAt, lostAt], floor)
+  const failure = probeFailures(events, 'Readiness').at(-1)
+  const said = probeSaid(events, 'Readiness')
+  // 408, 425 and 429 are the words of a server that is not yet able to.
+  const refused = /statuscode: 4(?!08|25|29)\d\d/.test(said)
+  const from = Math.max(since, floor, refused && failure !== undefined ? firstEventTime(failure) : 0)
+  const patience = readinessGraceMs(probe, container.startupProbe, false)
+  const grace = refused ? readinessGraceMs(probe, container.startupProbe, true) : patience
   const message = `container ${container.name} runs but is not ready${said === '' ? '' : `: ${said}`}`
-  return within(grace, startedAt, now, 'Unhealthy', message)
+  const finding = after(Math.min(from + grace, Math.max(since, floor) + patience), now, 'Unhealthy', message)
+  // A start in which no probe has failed yet has nothing amiss.
+  return said === '' && !finding.doomed ? { ...finding, reason: '' } : finding
 }
 
-function probeEvent(events: readonly Event[], kind: 'Readiness' | 'Liveness' | 'Startup'): string {
-  const event = [...events]
-    .reverse()
-    .find(candidate => candidate.reason === 'Unhealthy' && (candidate.message ?? '').startsWith(`${kind} probe`))
-  return event === undefined ? '' : foreignLine(event.message ?? '', 240)
+function probeSaid(events: readonly Event[], kind: ProbeKind): string {
+  const failure = probeFailures(events, kind).at(-1)
+  return failure === undefined ? '' : foreignLine(text(failure.message), 240)
 }

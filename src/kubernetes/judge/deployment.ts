@@ -3,16 +3,21 @@ import type { Deployment, ReplicaSet } from 'kubernetes-types/apps/v1.js'
 import type { Event, Pod } from 'kubernetes-types/core/v1.js'
 import type { Judgement } from '../../deploy/verdict.ts'
 import { foreignLine } from '../../runner/foreign-text.ts'
-import { timeOf, within } from './container.ts'
+import { within } from './container.ts'
+import { count, latest, list, text, timeOf } from './fields.ts'
 import { GRACES } from './grace.ts'
-import { isGone, isReady, judgePod, type PodFinding, restartsOf, waitingFor } from './pod.ts'
+import { isGone, isReady, judgePod, type PodFinding, provenAt, restartsOf, waitingFor } from './pod.ts'
 
 /** All that is known of one workload at one instant: raw API objects. */
 export interface DeploymentSnapshot {
   readonly name: string
   readonly deployment: Deployment | undefined
-  /** The generation that our apply was answered with; what is older says nothing about this release. */
+  /** The generation that our apply was answered with; what is older says nothing about this release. 0: it was not applied. */
   readonly generation: number
+  /** When the release began (ms, the API server's time): no grace is counted from before it, since what it changed may mend what was broken. */
+  readonly since: number
+  /** When a pod of the workload was last seen to vanish, in ms: what it held is free since then. */
+  readonly lastPodGoneAt?: number | undefined
   readonly replicaSets: readonly ReplicaSet[]
   /** Pods of any of these ReplicaSets. */
   readonly pods: readonly Pod[]
@@ -24,135 +29,186 @@ export interface DeploymentSnapshot {
 
 const REVISION = 'deployment.kubernetes.io/revision'
 
-/** The ReplicaSet of the Deployment's present template: the one that carries the Deployment's own revision. */
+/**
+ * The ReplicaSet of the Deployment's present template: the one that carries the Deployment's own revision. Undefined as long as there is none:
+ * with strategy Recreate the revision is still the old one's while its pods end.
+ */
 export function newestReplicaSet(deployment: Deployment, replicaSets: readonly ReplicaSet[]): ReplicaSet | undefined {
-  const revision = deployment.metadata?.annotations?.[REVISION]
-  return revision === undefined ? undefined : replicaSets.find(set => set.metadata?.annotations?.[REVISION] === revision)
+  const revision = text(deployment.metadata?.annotations?.[REVISION])
+  const newest = revision === '' ? undefined : replicaSets.find(set => set.metadata?.annotations?.[REVISION] === revision)
+  const scaledAway = newest?.spec?.replicas === 0 && count(deployment.spec?.replicas ?? 1) > 0
+  return scaledAway && deployment.spec?.strategy?.type === 'Recreate' ? undefined : newest
 }
 
 export function podsOf(replicaSet: ReplicaSet | undefined, pods: readonly Pod[]): readonly Pod[] {
   const uid = replicaSet?.metadata?.uid
-  return uid === undefined ? [] : pods.filter(pod => pod.metadata?.ownerReferences?.some(owner => owner.uid === uid))
+  return uid === undefined ? [] : pods.filter(pod => list(pod.metadata?.ownerReferences).some(owner => owner.uid === uid))
 }
 
 export function judgeDeployment(snapshot: DeploymentSnapshot, now: number): Judgement {
-  const { deployment } = snapshot
-  const total = deployment?.spec?.replicas ?? 1
-  const base = { workload: snapshot.name, reason: '', culprit: '', ready: 0, total, disturbances: '' }
-  if (deployment === undefined) return { ...base, phase: 'progressing', message: 'not seen yet' }
-  if (deployment.metadata?.deletionTimestamp !== undefined) {
-    return { ...base, phase: 'failed', reason: 'NotFound', message: `${snapshot.name} is being deleted by somebody else` }
+  const { deployment, name } = snapshot
+  const total = count(deployment?.spec?.replicas ?? 1)
+  const base = { workload: name, reason: '', culprit: '', ready: 0, total, disturbances: '' }
+  if (deployment === undefined) {
+    const absence = judgeAbsence(snapshot, now)
+    return { ...base, ...absence, reason: absence.phase === 'failed' ? 'NotFound' : '' }
   }
+  if (deployment.metadata?.deletionTimestamp != null)
+    return { ...base, phase: 'failed', reason: 'NotFound', message: `${name} is being deleted by somebody else` }
   if (deployment.spec?.paused === true) {
-    return {
-      ...base,
-      phase: 'failed',
-      reason: 'DeploymentPaused',
-      message: `${snapshot.name} is paused, so it rolls nothing out; resume it with kubectl rollout resume ${snapshot.name}`,
-    }
+    const message = `${name} is paused, so it rolls nothing out; resume it with kubectl rollout resume ${name}`
+    return { ...base, phase: 'failed', reason: 'DeploymentPaused', message }
   }
-  const observed = deployment.status?.observedGeneration ?? 0
-  if (observed < Math.max(snapshot.generation, deployment.metadata?.generation ?? 0))
-    return { ...base, phase: 'progressing', message: 'waiting for the controller to see the change' }
+  const progressing = list(deployment.status?.conditions).find(condition => condition.type === 'Progressing')
+  const observed = count(deployment.status?.observedGeneration)
+  if (observed < Math.max(snapshot.generation, count(deployment.metadata?.generation))) {
+    // A ReplicaSet that is refused (by quota or a webhook) is told before the change is called seen. It may as well be the last release's trouble.
+    const refused = progressing?.status === 'False' && /ReplicaSetCreateError|FailedCreate/.test(text(progressing.reason))
+    return refused
+      ? { ...base, phase: 'progressing', reason: text(progressing.reason), message: foreignLine(text(progressing.message)) }
+      : { ...base, phase: 'progressing', message: 'waiting for the controller to see the change' }
+  }
 
   const replicaSet = newestReplicaSet(deployment, snapshot.replicaSets)
   const pods = podsOf(replicaSet, snapshot.pods)
   const current = pods.filter(pod => !isGone(pod))
   const ready = current.filter(isReady).length
   const disturbances = current
-    .map(pod => `${pod.metadata?.uid ?? ''}:${restartsOf(pod)}`)
+    .map(pod => `${text(pod.metadata?.uid)}:${restartsOf(pod)}`)
     .sort()
     .join(',')
   const known = { ...base, ready, disturbances }
 
-  const finding = worstFinding(snapshot, current, now) ?? judgeCreation(snapshot, replicaSet, now)
-  if (finding?.doomed === true)
+  const finding = worst([
+    ...judgePods(snapshot, current, now),
+    ...judgeReplacements(snapshot, pods, ready, total),
+    ...judgeCreation(snapshot, replicaSet, now),
+  ])
+  if (finding?.doomed === true) return { ...known, phase: 'failed', ...told(name, finding) }
+  if (progressing?.reason === 'ProgressDeadlineExceeded' && isOfThisRelease(progressing, snapshot)) {
+    const message = `${name} made no progress for ${count(deployment.spec?.progressDeadlineSeconds) || 600} s`
     return {
       ...known,
       phase: 'failed',
-      reason: finding.reason,
-      message: sentence(snapshot.name, finding),
-      culprit: culpritOf(finding),
-    }
-  const progressing = deployment.status?.conditions?.find(condition => condition.type === 'Progressing')
-  if (progressing?.reason === 'ProgressDeadlineExceeded') {
-    const why =
-      finding === undefined
-        ? `${snapshot.name} made no progress for ${deployment.spec?.progressDeadlineSeconds ?? 600} s`
-        : sentence(snapshot.name, finding)
-    return {
-      ...known,
-      phase: 'failed',
-      reason: finding?.reason ?? 'ProgressDeadlineExceeded',
-      message: why,
-      culprit: finding === undefined ? '' : culpritOf(finding),
+      ...(finding === undefined ? { reason: progressing.reason, message } : told(name, finding)),
     }
   }
-
-  const recheck = finding?.doomedAt === undefined ? {} : { recheckAt: finding.doomedAt }
-  if (finding !== undefined)
-    return {
-      ...known,
-      phase: 'progressing',
-      reason: finding.reason,
-      message: sentence(snapshot.name, finding),
-      culprit: culpritOf(finding),
-      ...recheck,
-    }
+  if (finding !== undefined) {
+    const recheck = finding.recheckAt === undefined ? {} : { recheckAt: finding.recheckAt }
+    return { ...known, phase: 'progressing', ...told(name, finding), ...recheck }
+  }
   const waiting = whatIsMissing(deployment, current, ready, total)
-  return waiting === '' ? { ...known, phase: 'healthy', message: '' } : { ...known, phase: 'progressing', message: waiting }
+  if (waiting !== '') return { ...known, phase: 'progressing', message: waiting }
+  const proven = Math.max(0, ...current.map(provenAt))
+  return { ...known, phase: 'healthy', message: '', ...(proven > now ? { provenAt: proven } : {}) }
+}
+
+function judgeAbsence(
+  { generation, since, name }: DeploymentSnapshot,
+  now: number,
+): Pick<Judgement, 'phase' | 'message' | 'recheckAt'> {
+  if (generation === 0) return { phase: 'progressing', message: 'not seen yet' }
+  const recheckAt = since + GRACES.Gone.ms
+  if (recheckAt > now) return { phase: 'progressing', message: 'not seen yet', recheckAt }
+  return { phase: 'failed', message: `${name} is not there: somebody else has deleted it` }
+}
+
+/** The condition outlives the trouble: a release that leaves the template as it is (and mends a Secret, say) finds the last one's. */
+function isOfThisRelease(
+  condition: { lastUpdateTime?: unknown; lastTransitionTime?: unknown },
+  { since }: DeploymentSnapshot,
+): boolean {
+  const at = timeOf(condition.lastUpdateTime) ?? timeOf(condition.lastTransitionTime)
+  // The stamp is in whole seconds.
+  return at === undefined || at + 1_000 > since
 }
 
 /** The rollout's arithmetic, as `kubectl rollout status` does it, and beyond it that the pods themselves are seen Ready. */
 function whatIsMissing(deployment: Deployment, current: readonly Pod[], ready: number, total: number): string {
-  const status = deployment.status ?? {}
-  const updated = status.updatedReplicas ?? 0
+  const { status } = deployment
+  const updated = count(status?.updatedReplicas)
   if (updated < total) return `${updated} of ${total} pods are of the new revision`
   const pending = current.find(pod => !isReady(pod))
-  if (pending !== undefined) return `pod ${pending.metadata?.name ?? ''}: ${waitingFor(pending)}`
-  const old = (status.replicas ?? 0) - updated
+  if (pending !== undefined) return `pod ${text(pending.metadata?.name)}: ${waitingFor(pending)}`
+  const old = count(status?.replicas) - updated
   if (old > 0) return `${old} old ${old === 1 ? 'pod is' : 'pods are'} still to end`
-  if ((status.availableReplicas ?? 0) < updated) return `${status.availableReplicas ?? 0} of ${updated} pods are available`
+  const available = count(status?.availableReplicas)
+  if (available < updated) return `${available} of ${updated} pods are available`
   if (ready < total) return `${ready} of ${total} pods are ready`
   return ''
 }
 
-function worstFinding(snapshot: DeploymentSnapshot, pods: readonly Pod[], now: number): PodFinding | undefined {
-  const findings = pods.flatMap(pod => {
-    const uid = pod.metadata?.uid ?? ''
+function judgePods(snapshot: DeploymentSnapshot, pods: readonly Pod[], now: number): readonly PodFinding[] {
+  const endedAt = endingUntil(snapshot)
+  return pods.flatMap(pod => {
+    const uid = text(pod.metadata?.uid)
     return judgePod({
       pod,
       events: snapshot.events(uid),
       restartsBefore: container => snapshot.restartsBefore(uid, container),
+      floor: snapshot.since,
+      endedAt,
       now,
     })
   })
+}
+
+/** What is doomed, else what is decided soonest. */
+function worst(findings: readonly PodFinding[]): PodFinding | undefined {
   const doomed = findings.find(finding => finding.doomed)
-  if (doomed !== undefined) return doomed
-  return [...findings].sort((a, b) => (a.doomedAt ?? Number.POSITIVE_INFINITY) - (b.doomedAt ?? Number.POSITIVE_INFINITY))[0]
+  const first = [...findings].sort((a, b) => (a.recheckAt ?? Number.MAX_VALUE) - (b.recheckAt ?? Number.MAX_VALUE))[0]
+  return doomed ?? first
+}
+
+/**
+ * A pod that its node ends for good (evicted, refused, over its own limits) is replaced, and that heals. Where more have ended so than there are to be,
+ * three at least, the next one will too.
+ */
+function judgeReplacements(
+  snapshot: DeploymentSnapshot,
+  pods: readonly Pod[],
+  ready: number,
+  total: number,
+): readonly PodFinding[] {
+  const ended = pods.filter(
+    pod =>
+      pod.status?.phase === 'Failed' &&
+      pod.metadata?.deletionTimestamp == null &&
+      (timeOf(pod.metadata?.creationTimestamp) ?? 0) + 1_000 > snapshot.since,
+  )
+  const last = ended
+    .toSorted((a, b) => (timeOf(a.metadata?.creationTimestamp) ?? 0) - (timeOf(b.metadata?.creationTimestamp) ?? 0))
+    .at(-1)
+  if (last === undefined || ready >= total || ended.length < Math.max(3, total + 1)) return []
+  const why = foreignLine(text(last.status?.message))
+  const reason = text(last.status?.reason) === '' ? 'PodFailed' : foreignLine(text(last.status?.reason), 60)
+  const message = `${ended.length} pods were ended by their node, one after the other${why === '' ? '' : `: ${why}`}`
+  return [{ reason, message, doomed: true, pod: text(last.metadata?.name) }]
 }
 
 /** Pods that could not even be created: quota, admission, a missing service account. The ReplicaSet says so in its ReplicaFailure condition. */
-function judgeCreation(snapshot: DeploymentSnapshot, replicaSet: ReplicaSet | undefined, now: number): PodFinding | undefined {
-  const condition = replicaSet?.status?.conditions?.find(
+function judgeCreation(snapshot: DeploymentSnapshot, replicaSet: ReplicaSet | undefined, now: number): readonly PodFinding[] {
+  const condition = list(replicaSet?.status?.conditions).find(
     candidate => candidate.type === 'ReplicaFailure' && candidate.status === 'True',
   )
-  if (condition === undefined) return undefined
-  const message = `pods cannot be created: ${foreignLine(condition.message ?? '')}`
-  const since = Math.max(timeOf(condition.lastTransitionTime) ?? now, ...endingSince(snapshot.pods))
-  return { ...within(GRACES.FailedCreate, since, now, condition.reason ?? 'FailedCreate', message), pod: '' }
+  if (condition === undefined) return []
+  const message = `pods cannot be created: ${foreignLine(text(condition.message))}`
+  const from = latest([timeOf(condition.lastTransitionTime), snapshot.since], now)
+  const since = latest([from, endingUntil(snapshot)], now)
+  // The controller tries again after twice the time each time: a quota that is freed after 33 s was seen to be used after 41.
+  const ms = Math.max(GRACES.FailedCreate.ms, since - from + 5_000)
+  return [{ ...within({ ms }, since, now, text(condition.reason) || 'FailedCreate', message), pod: '' }]
 }
 
-/** Old pods that are still ending hold quota; the grace begins when the last of them has gone. */
-function endingSince(pods: readonly Pod[]): number[] {
-  return pods.flatMap(pod => timeOf(pod.metadata?.deletionTimestamp) ?? [])
+/** When the last pod that is ending must be gone, or the last one went: until then it holds quota, ports, volumes and room. */
+function endingUntil({ pods, lastPodGoneAt }: DeploymentSnapshot): number | undefined {
+  const times = [...pods.map(pod => timeOf(pod.metadata?.deletionTimestamp)), lastPodGoneAt].filter(time => time !== undefined)
+  return times.length === 0 ? undefined : Math.max(...times)
 }
 
-function culpritOf(finding: PodFinding): string {
-  if (finding.pod === '') return ''
-  return `pod/${finding.pod}${finding.container === undefined ? '' : ` container ${finding.container}`}`
-}
-
-function sentence(workload: string, finding: PodFinding): string {
-  return finding.pod === '' ? `${workload}: ${finding.message}` : `${workload}: pod ${finding.pod}, ${finding.message}`
+function told(workload: string, finding: PodFinding): Pick<Judgement, 'reason' | 'message' | 'culprit'> {
+  const { reason, message, pod, container } = finding
+  if (pod === '') return { reason, message: `${workload}: ${message}`, culprit: '' }
+  const culprit = `pod/${pod}${container === undefined ? '' : ` container ${container}`}`
+  return { reason, message: `${workload}: pod ${pod}, ${message}`, culprit }
 }

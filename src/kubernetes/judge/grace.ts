@@ -12,6 +12,7 @@ export const GRACES = {
     ms: 45_000,
     why: 'the kubelet pulls again after about 10, 20 and 40 s: an image pushed 12 s late, or a registry away for 12 s, was seen running after 39 s at the latest',
   },
+  WrongPlatform: { ms: 0, why: 'the image is there and has nothing for this kind of machine; pulling it again brings the same' },
   CreateContainerConfigError: {
     ms: 25_000,
     why: 'a Secret or ConfigMap created 8 s late was seen to heal after 20 s at the latest',
@@ -19,15 +20,25 @@ export const GRACES = {
   RunAsNonRoot: { ms: 0, why: 'the image says which user it runs as; trying again changes neither it nor the securityContext' },
   CreateContainerError: { ms: 25_000, why: 'the runtime may still be clearing away a container of the same name' },
   FailedMount: {
-    ms: 45_000,
-    why: 'volumes are attached and mounted again with a growing pause; a Secret that arrives late is mounted within half a minute',
+    ms: 36_000,
+    why: 'the kubelet mounts again after 0.5, 1, 2, 4, 8, 16 and 32 s: when the try at 33 s has failed too, none comes before 65 s',
+  },
+  FailedAttachVolume: {
+    ms: 90_000,
+    why: 'a volume must first be detached from the node of the pod that had it, which a cloud takes a minute for',
   },
   FailedCreatePodSandBox: { ms: 60_000, why: 'the network plugin of a node that has just joined may need a minute' },
   Unschedulable: {
     ms: 30_000,
-    why: 'room appears when old pods have ended (30 s by default) or an autoscaler says that it adds a node, which is waited for as long as the timeout allows',
+    why: 'nodes may be coming back, and the scheduler tries again within 10 s of room appearing; for old pods that are ending, and for a node that an autoscaler adds, it is waited beyond that',
   },
-  FailedCreate: { ms: 20_000, why: 'quota is free again when old pods are gone; an admission webhook may be restarting' },
+  Preempting: { ms: 60_000, why: 'the scheduler is making room: the pods it ends have 30 s by default' },
+  UnboundVolume: { ms: 60_000, why: 'a claim is bound when its volume has been made, which a cloud takes half a minute for' },
+  FailedCreate: {
+    ms: 20_000,
+    why: 'an admission webhook may be restarting; quota is free again when old pods are gone, which is waited for beyond that',
+  },
+  Gone: { ms: 60_000, why: 'a watch that was cut may not have told yet that the object is there' },
 } as const satisfies Record<string, Grace>
 
 /**
@@ -37,15 +48,47 @@ export const GRACES = {
 export const ENDS_THAT_DECIDE = { crash: 3, deterministic: 2 } as const
 
 /**
- * How long a running container may be not ready, in ms since it started: its readiness probe's own initial delay, and three times as long as
- * the probe itself takes to call a container not ready, 30 s at least. A program that starts more slowly than that says so with a startup probe,
- * and then has the time that the startup probe gives.
+ * When a container that its liveness or startup probe kills will not come up. Every life lasts as long as the probe's own patience, so the second
+ * decision to kill is enough, but not before 20 s are over: a probe of few seconds is no measure of a start. With Kubernetes' own numbers two lives
+ * take more than a minute, so after one kill it decides that the probe still fails 45 s after it first did: in a second life that had time for a
+ * probe of its own, or because the container has not even ended 20 s after it was asked to.
  */
-export function readinessGraceMs(
-  readiness: { initialDelaySeconds?: number; periodSeconds?: number; failureThreshold?: number } | undefined,
-  startup: { initialDelaySeconds?: number; periodSeconds?: number; failureThreshold?: number } | undefined,
-): number {
-  const window = (probe: typeof readiness): number => (probe?.periodSeconds ?? 10) * (probe?.failureThreshold ?? 3)
-  const starting = startup === undefined ? 0 : (startup.initialDelaySeconds ?? 0) + window(startup)
-  return (starting + (readiness?.initialDelaySeconds ?? 0) + Math.max(30, 3 * window(readiness))) * 1_000
+export const PROBE_KILLS = { twiceMs: 20_000, onceMs: 45_000, notEndingMs: 20_000 } as const
+
+interface ProbeNumbers {
+  readonly initialDelaySeconds?: number
+  readonly periodSeconds?: number
+  readonly timeoutSeconds?: number
+  readonly failureThreshold?: number
+}
+
+const seconds = (value: unknown, byDefault: number): number => (typeof value === 'number' && value >= 0 ? value : byDefault)
+
+/** From a container's start until its probe calls it bad, if it never answers: in seconds, with the API's defaults. */
+const window = (probe: ProbeNumbers): number =>
+  Math.max(1, seconds(probe.periodSeconds, 10)) * Math.max(1, seconds(probe.failureThreshold, 3))
+
+/**
+ * How long a running container may be not ready, in ms since it started or lost its Ready: its readiness probe's own initial delay, and 55 s (a release
+ * is judged within a minute), or one and a half times as long as the probe itself takes to call it not ready. A program that answers, but that there is
+ * no such page or no access (4xx), is up and says no: 25 s, or as long as the probe takes. What starts more slowly than that says so by an initial delay
+ * or a startup probe, and then has that time too.
+ */
+export function readinessGraceMs(readiness: ProbeNumbers, startup: ProbeNumbers | undefined, refused: boolean): number {
+  const starting = startup == null ? 0 : seconds(startup.initialDelaySeconds, 0) + window(startup)
+  const patience = refused ? Math.max(25, window(readiness)) : Math.max(55, 1.5 * window(readiness))
+  return (starting + seconds(readiness.initialDelaySeconds, 0) + patience) * 1_000
+}
+
+/** For how long after a probe's last failure it counts as failing, in ms: until the next one must have been told, with a second for each to arrive. */
+export function stillFailingMs(probe: ProbeNumbers): number {
+  return (Math.max(1, seconds(probe.periodSeconds, 10)) + seconds(probe.timeoutSeconds, 1) + 2) * 1_000
+}
+
+/**
+ * By when a failing liveness probe must have been heard of for the first time, in ms since the container started. No longer than 15 s: that covers
+ * Kubernetes' own numbers, and whoever delays the probe further says that its answer does not matter before.
+ */
+export function firstLivenessMs(probe: ProbeNumbers): number {
+  return Math.min(15_000, seconds(probe.initialDelaySeconds, 0) * 1_000 + stillFailingMs(probe))
 }

@@ -1,8 +1,10 @@
 // Judges one pod of the newest revision: its scheduling, its volumes, its containers.
 import type { Container, ContainerStatus, Event, Pod } from 'kubernetes-types/core/v1.js'
 import { foreignLine } from '../../runner/foreign-text.ts'
-import { type Finding, judgeContainer, timeOf, within } from './container.ts'
-import { GRACES } from './grace.ts'
+import { conditionSince, type Finding, judgeContainer, within } from './container.ts'
+import { eventTime, firstEventTime, newest } from './events.ts'
+import { count, latest, list, text, timeOf } from './fields.ts'
+import { firstLivenessMs, GRACES } from './grace.ts'
 
 export interface PodFinding extends Finding {
   readonly pod: string
@@ -15,28 +17,32 @@ export interface PodContext {
   readonly events: readonly Event[]
   /** Restarts that a container had before the release began. */
   readonly restartsBefore: (container: string) => number
+  /** No grace is counted from before this time: when the release began. Default: any time. */
+  readonly floor?: number
+  /** When the last pod of the workload that is or was ending is gone: room, ports, quota and volumes are free only then. */
+  readonly endedAt?: number | undefined
   readonly now: number
 }
 
 /** A pod that counts no more: being deleted, or ended for good, so that its owner replaces it (evicted, preempted, refused by its node). */
 export function isGone(pod: Pod): boolean {
-  return pod.metadata?.deletionTimestamp !== undefined || pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded'
+  return pod.metadata?.deletionTimestamp != null || pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded'
 }
 
 /** The Ready condition, in which readiness gates are counted too. */
 export function isReady(pod: Pod): boolean {
-  return pod.status?.conditions?.some(condition => condition.type === 'Ready' && condition.status === 'True') ?? false
+  return list(pod.status?.conditions).some(condition => condition.type === 'Ready' && condition.status === 'True')
 }
 
 export function restartsOf(pod: Pod): number {
-  return containerStatuses(pod).reduce((sum, status) => sum + (status.restartCount ?? 0), 0)
+  return containerStatuses(pod).reduce((sum, status) => sum + count(status.restartCount), 0)
 }
 
 /** Everything that is wrong with a pod, what is doomed first. */
 export function judgePod(context: PodContext): readonly PodFinding[] {
   const { pod } = context
   if (isGone(pod)) return []
-  const name = pod.metadata?.name ?? ''
+  const name = text(pod.metadata?.name)
   const unscheduled = judgeScheduling(context)
   if (unscheduled !== undefined) return [{ ...unscheduled, pod: name }]
   const findings = judgeContainers(context)
@@ -45,47 +51,70 @@ export function judgePod(context: PodContext): readonly PodFinding[] {
   return [...all].sort((a, b) => Number(b.doomed) - Number(a.doomed))
 }
 
+/** By when a liveness probe that fails must have been heard of, in ms: before that, Ready proves little. 0 where no container has one. */
+export function provenAt(pod: Pod): number {
+  const running = new Map(containerStatuses(pod).map(status => [status.name, timeOf(status.state?.running?.startedAt)]))
+  const times = [...list(pod.spec?.containers), ...list(pod.spec?.initContainers)].map(container => {
+    const startedAt = running.get(container.name)
+    if (container.livenessProbe == null || startedAt === undefined) return 0
+    // It is asked only once the startup probe has passed; that the pod became Ready is the first that is told of it.
+    const from =
+      container.startupProbe == null ? startedAt : latest([startedAt, conditionSince(pod, 'ContainersReady', 'True')], 0)
+    return from + firstLivenessMs(container.livenessProbe)
+  })
+  return Math.max(0, ...times)
+}
+
 /** What the pod is waiting for when nothing is wrong, in a few words. */
 export function waitingFor(pod: Pod): string {
-  if (pod.spec?.nodeName === undefined) return 'waiting for a node'
+  if (pod.spec?.nodeName == null)
+    return list(pod.status?.conditions).some(condition => condition.reason === 'SchedulingGated')
+      ? 'held back by a scheduling gate'
+      : 'waiting for a node'
   const statuses = containerStatuses(pod)
-  const init = (pod.status?.initContainerStatuses ?? []).find(
-    status => status.state?.terminated === undefined && status.started !== true,
-  )
-  if (init !== undefined)
-    return `init container ${init.name} ${init.state?.running === undefined ? 'is being created' : 'is running'}`
-  const creating = statuses.find(status => status.state?.waiting !== undefined)
+  const backingOff = statuses.find(status => status.state?.waiting?.reason === 'CrashLoopBackOff')
+  if (backingOff !== undefined) return `container ${backingOff.name} waits to be started again`
+  const init = list(pod.status?.initContainerStatuses).find(status => status.state?.terminated == null && status.started !== true)
+  if (init !== undefined) return `init container ${init.name} ${init.state?.running == null ? 'is being created' : 'is running'}`
+  const creating = statuses.find(status => status.state?.waiting != null)
   if (creating !== undefined || statuses.length === 0) return 'containers are being created'
-  const starting = statuses.find(status => !status.ready)
+  const starting = list(pod.status?.containerStatuses).find(status => status.ready !== true)
   return starting === undefined ? 'waiting to be Ready' : `container ${starting.name} is running, not ready yet`
 }
 
 function containerStatuses(pod: Pod): readonly ContainerStatus[] {
-  return [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])]
+  return [...list(pod.status?.initContainerStatuses), ...list(pod.status?.containerStatuses)]
 }
 
-function judgeScheduling({ pod, events, now }: PodContext): Finding | undefined {
-  const condition = pod.status?.conditions?.find(candidate => candidate.type === 'PodScheduled' && candidate.status === 'False')
-  if (condition === undefined || condition.reason !== 'Unschedulable') return undefined
-  const message = `no node can take the pod: ${foreignLine(condition.message ?? '')}`
-  // The autoscaler's own words (cluster-autoscaler, Karpenter): a node is on its way, only the timeout ends this.
-  if (events.some(event => event.reason === 'TriggeredScaleUp' || event.reason === 'Nominated'))
+function judgeScheduling({ pod, events, floor, endedAt, now }: PodContext): Finding | undefined {
+  const condition = list(pod.status?.conditions).find(
+    candidate => candidate.type === 'PodScheduled' && candidate.status === 'False' && candidate.reason === 'Unschedulable',
+  )
+  if (condition === undefined) return undefined
+  const said = foreignLine(text(condition.message))
+  const message = `no node can take the pod: ${said}`
+  // The autoscaler's own words (cluster-autoscaler, Karpenter): a node is on its way, only the timeout ends this, or the autoscaler's next word.
+  const autoscaler = newest(events, 'TriggeredScaleUp', 'Nominated', 'NotTriggerScaleUp')
+  if (autoscaler !== undefined && autoscaler.reason !== 'NotTriggerScaleUp')
     return { reason: 'Unschedulable', message: `${message} (the autoscaler adds a node)`, doomed: false }
-  return within(GRACES.Unschedulable, timeOf(condition.lastTransitionTime) ?? now, now, 'Unschedulable', message)
+  const since = latest([timeOf(condition.lastTransitionTime), floor, endedAt], now)
+  const preempting = text(pod.status?.nominatedNodeName) !== ''
+  const grace = preempting ? GRACES.Preempting : /PersistentVolumeClaim/i.test(said) ? GRACES.UnboundVolume : GRACES.Unschedulable
+  return within(grace, since, now, 'Unschedulable', message)
 }
 
 function judgeContainers(context: PodContext): readonly PodFinding[] {
-  const { pod, events, now, restartsBefore } = context
+  const { pod, events, now, restartsBefore, floor = 0 } = context
   const findings: PodFinding[] = []
   const specs: readonly { container: Container; init: boolean }[] = [
-    ...(pod.spec?.initContainers ?? []).map(container => ({ container, init: true })),
-    ...(pod.spec?.containers ?? []).map(container => ({ container, init: false })),
+    ...list(pod.spec?.initContainers).map(container => ({ container, init: true })),
+    ...list(pod.spec?.containers).map(container => ({ container, init: false })),
   ]
   const statuses = new Map(containerStatuses(pod).map(status => [status.name, status]))
   for (const { container, init } of specs) {
     const status = statuses.get(container.name)
     if (status === undefined) continue
-    const sidecar = init && (container as { restartPolicy?: string }).restartPolicy === 'Always'
+    const sidecar = init && container.restartPolicy === 'Always'
     const own = events.filter(event => concerns(event, container.name))
     const finding = judgeContainer({
       pod,
@@ -94,37 +123,47 @@ function judgeContainers(context: PodContext): readonly PodFinding[] {
       runsOnce: init && !sidecar,
       restartsBefore: restartsBefore(container.name),
       events: own,
+      floor,
       now,
     })
-    if (finding !== undefined) findings.push({ ...finding, pod: pod.metadata?.name ?? '', container: container.name })
+    if (finding !== undefined) findings.push({ ...finding, pod: text(pod.metadata?.name), container: container.name })
   }
   return findings
 }
 
 /** An event names its container as `spec.containers{app}`; one that names none is the whole pod's. */
 function concerns(event: Event, container: string): boolean {
-  const path = event.involvedObject?.fieldPath
-  return path === undefined || path.endsWith(`{${container}}`)
+  const path = text(event.involvedObject?.fieldPath)
+  return path === '' || path.endsWith(`{${container}}`)
 }
 
-const SET_UP_EVENTS = ['FailedMount', 'FailedAttachVolume', 'FailedCreatePodSandBox'] as const
-
 /** What keeps a pod's containers from being created at all stands in events only. */
-function judgeSetUp({ pod, events, now }: PodContext): Finding | undefined {
-  const started = (pod.status?.containerStatuses ?? []).some(status => status.state?.waiting === undefined)
-  if (started || pod.spec?.nodeName === undefined) return undefined
-  const event = [...events].reverse().find(candidate => (SET_UP_EVENTS as readonly string[]).includes(candidate.reason ?? ''))
+function judgeSetUp({ pod, events, floor, endedAt, now }: PodContext): Finding | undefined {
+  if (text(pod.spec?.nodeName) === '' || isSetUp(pod)) return undefined
+  const event = newest(events, 'FailedMount', 'FailedAttachVolume', 'FailedCreatePodSandBox')
   if (event === undefined) return undefined
-  const scheduled = pod.status?.conditions?.find(condition => condition.type === 'PodScheduled' && condition.status === 'True')
-  const since = timeOf(scheduled?.lastTransitionTime) ?? timeOf(event.firstTimestamp) ?? now
-  const said = foreignLine(event.message ?? '')
-  if (event.reason === 'FailedCreatePodSandBox')
-    return within(
-      GRACES.FailedCreatePodSandBox,
-      since,
-      now,
-      'FailedCreatePodSandBox',
-      `the pod's sandbox cannot be created: ${said}`,
-    )
+  // Any of these comes after the volumes and the sandbox are there.
+  const further = newest(events, 'Pulling', 'Pulled', 'Created', 'Started')
+  if (further !== undefined && eventTime(further) >= eventTime(event)) return undefined
+  const since = latest([conditionSince(pod, 'PodScheduled', 'True') ?? firstEventTime(event), floor], now)
+  const said = foreignLine(text(event.message))
+  if (event.reason === 'FailedCreatePodSandBox') {
+    const message = `the pod's sandbox cannot be created: ${said}`
+    return within(GRACES.FailedCreatePodSandBox, since, now, 'FailedCreatePodSandBox', message)
+  }
+  if (event.reason === 'FailedAttachVolume') {
+    const message = `a volume cannot be attached: ${said}`
+    return within(GRACES.FailedAttachVolume, latest([since, endedAt], now), now, 'FailedAttachVolume', message)
+  }
   return within(GRACES.FailedMount, since, now, 'FailedMount', `a volume cannot be mounted: ${said}`)
+}
+
+/** Volumes and sandbox were there once: a container has been, or is about to be, started. */
+function isSetUp(pod: Pod): boolean {
+  if (conditionSince(pod, 'PodReadyToStartContainers', 'True') !== undefined) return true
+  return containerStatuses(pod).some(({ state, lastState }) => {
+    const waiting = state?.waiting?.reason ?? ''
+    const early = waiting === '' || waiting === 'ContainerCreating' || waiting === 'PodInitializing'
+    return state?.running != null || state?.terminated != null || lastState?.terminated != null || !early
+  })
 }

@@ -1,0 +1,361 @@
+// The judge against releases recorded from a real cluster (scripts/record.ts). Bad ones: what it says, of whom, and how soon. Good ones: that it
+// calls them bad at no instant, and good at the end.
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from '@jest/globals'
+import type { Pod } from 'kubernetes-types/core/v1.js'
+import { type Followed, follow } from '../../../src/deploy/follow.ts'
+import { ManualClock } from '../../deploy/manual-clock.ts'
+import { type Json, merge } from './recording.ts'
+import { instantsOf, observe, Replay, readRecording } from './replay.ts'
+import { scenarios } from './scenarios.ts'
+
+interface Bad {
+  readonly scenario: string
+  readonly reason: string
+  readonly culprit: RegExp
+  /** Parts of the message. */
+  readonly says: readonly string[]
+  /** The deciding fact: what the first frame that tells it has in it, or how often the culprit's container has ended. */
+  readonly fact: RegExp | number
+  /** How long the rule waits after the fact, in seconds. */
+  readonly grace: number
+}
+
+const APP = /^pod\/web-[a-z0-9]+-[a-z0-9]+ container app$/
+const POD = /^pod\/web-[a-z0-9]+-[a-z0-9]+$/
+const NONE = /^$/
+
+const bad: readonly Bad[] = [
+  {
+    scenario: 'image-not-found',
+    reason: 'ErrImagePull',
+    culprit: APP,
+    says: ['busybox:missing', 'cannot be pulled', 'not found'],
+    fact: /"reason":"ErrImagePull"/,
+    grace: 45,
+  },
+  {
+    scenario: 'image-name-invalid',
+    reason: 'InvalidImageName',
+    culprit: APP,
+    says: ['Library/BusyBox:1', 'not valid'],
+    fact: /"reason":"InvalidImageName"/,
+    grace: 0,
+  },
+  {
+    scenario: 'crash-at-start',
+    reason: 'CrashLoopBackOff',
+    culprit: APP,
+    says: ['exit code 1', '3 times'],
+    fact: 3,
+    grace: 0,
+  },
+  {
+    scenario: 'update-crashes',
+    reason: 'CrashLoopBackOff',
+    culprit: APP,
+    says: ['exit code 1', '3 times'],
+    fact: 3,
+    grace: 0,
+  },
+  {
+    scenario: 'ends-with-0',
+    reason: 'CrashLoopBackOff',
+    culprit: APP,
+    says: ['exit code 0', 'meant to go on'],
+    fact: 3,
+    grace: 0,
+  },
+  {
+    scenario: 'command-not-found',
+    reason: 'CrashLoopBackOff',
+    culprit: APP,
+    says: ['127', 'command not found'],
+    fact: 2,
+    grace: 0,
+  },
+  {
+    scenario: 'missing-executable',
+    reason: 'RunContainerError',
+    culprit: APP,
+    says: ['/no/such/program', 'no such file'],
+    fact: 2,
+    grace: 0,
+  },
+  { scenario: 'out-of-memory', reason: 'OOMKilled', culprit: APP, says: ['16Mi'], fact: 2, grace: 0 },
+  {
+    scenario: 'missing-secret',
+    reason: 'CreateContainerConfigError',
+    culprit: APP,
+    says: ['secret "web" not found'],
+    fact: /"reason":"CreateContainerConfigError"/,
+    grace: 25,
+  },
+  {
+    scenario: 'missing-config-key',
+    reason: 'CreateContainerConfigError',
+    culprit: APP,
+    says: ['key level', 'ConfigMap'],
+    fact: /"reason":"CreateContainerConfigError"/,
+    grace: 25,
+  },
+  {
+    scenario: 'run-as-non-root',
+    reason: 'CreateContainerConfigError',
+    culprit: APP,
+    says: ['runAsNonRoot'],
+    fact: /"reason":"CreateContainerConfigError"/,
+    grace: 0,
+  },
+  {
+    scenario: 'unschedulable',
+    reason: 'Unschedulable',
+    culprit: POD,
+    says: ['no node', 'Insufficient cpu'],
+    fact: /"reason":"Unschedulable"/,
+    grace: 30,
+  },
+  {
+    scenario: 'quota-exceeded',
+    reason: 'FailedCreate',
+    culprit: NONE,
+    says: ['exceeded quota'],
+    fact: /"ReplicaFailure"/,
+    grace: 20,
+  },
+  {
+    scenario: 'missing-service-account',
+    reason: 'FailedCreate',
+    culprit: NONE,
+    says: ['serviceaccount "nobody" not found'],
+    fact: /"ReplicaFailure"/,
+    grace: 20,
+  },
+  {
+    scenario: 'limit-range',
+    reason: 'FailedCreate',
+    culprit: NONE,
+    says: ['maximum memory usage'],
+    fact: /"ReplicaFailure"/,
+    grace: 20,
+  },
+  {
+    scenario: 'readiness-404',
+    reason: 'Unhealthy',
+    culprit: APP,
+    says: ['not ready', '404'],
+    fact: /Readiness probe failed/,
+    grace: 30,
+  },
+  {
+    scenario: 'readiness-refused',
+    reason: 'Unhealthy',
+    culprit: APP,
+    says: ['not ready', 'connection refused'],
+    fact: /Readiness probe failed/,
+    grace: 55,
+  },
+  {
+    scenario: 'liveness-kills',
+    reason: 'Unhealthy',
+    culprit: APP,
+    says: ['killed by its liveness probe', 'connection refused'],
+    fact: /Liveness probe failed/,
+    grace: 45,
+  },
+  {
+    scenario: 'liveness-kills-soon',
+    reason: 'Unhealthy',
+    culprit: APP,
+    says: ['liveness probe', '404', 'times'],
+    fact: /Liveness probe failed/,
+    grace: 20,
+  },
+  {
+    scenario: 'startup-never',
+    reason: 'Unhealthy',
+    culprit: APP,
+    says: ['startup probe', '404', 'times'],
+    fact: /Startup probe failed/,
+    grace: 20,
+  },
+  {
+    scenario: 'init-fails',
+    reason: 'CrashLoopBackOff',
+    culprit: / container migrate$/,
+    says: ['container migrate', 'exit code 2'],
+    fact: 3,
+    grace: 0,
+  },
+  {
+    scenario: 'missing-volume-secret',
+    reason: 'FailedMount',
+    culprit: POD,
+    says: ['secret "web-tls" not found'],
+    fact: /FailedMount/,
+    grace: 36,
+  },
+  {
+    scenario: 'crash-after-ready',
+    reason: 'CrashLoopBackOff',
+    culprit: APP,
+    says: ['exit code 1', '3 times'],
+    fact: 3,
+    grace: 0,
+  },
+  {
+    scenario: 'paused',
+    reason: 'DeploymentPaused',
+    culprit: NONE,
+    says: ['is paused', 'kubectl rollout resume'],
+    fact: /"paused":true/,
+    grace: 0,
+  },
+  {
+    scenario: 'progress-deadline',
+    reason: 'ProgressDeadlineExceeded',
+    culprit: NONE,
+    says: ['no progress for 15 s'],
+    fact: /"ProgressDeadlineExceeded"/,
+    grace: 0,
+  },
+  {
+    scenario: 'side-container-crashes',
+    reason: 'CrashLoopBackOff',
+    culprit: / container side$/,
+    says: ['container side', 'exit code 4'],
+    fact: 3,
+    grace: 0,
+  },
+  {
+    scenario: 'sidecar-crashes',
+    reason: 'CrashLoopBackOff',
+    culprit: / container proxy$/,
+    says: ['container proxy', 'exit code 5'],
+    fact: 3,
+    grace: 0,
+  },
+]
+
+/** Recordings of releases that must not fail, and by when they are healthy at the latest, in seconds after the apply. */
+const good: readonly (readonly [scenario: string, healthyBy: number])[] = [
+  ['good', 5],
+  ['update-old-killed', 6],
+  ['image-late', 40],
+  ['secret-late', 25],
+  ['volume-secret-late', 25],
+  ['one-crash', 8],
+  ['two-crashes', 25],
+  ['crashed-before', 1],
+  ['readiness-slow', 26],
+  ['liveness-kills-once', 35],
+  ['pod-deleted', 25],
+  ['pod-evicted', 20],
+  ['pod-ended-by-node', 25],
+  ['scaled-up', 20],
+  ['scaled-down', 30],
+  ['startup-slow', 35],
+  ['init-slow', 20],
+  ['old-pods-slow-to-end', 6],
+  ['no-replicas', 1],
+  ['sidecar', 6],
+  ['min-ready-seconds', 15],
+  ['quota-freed-by-old-pods', 70],
+  ['port-freed-by-old-pod', 60],
+]
+
+const STABLE_FOR_MS = 10_000
+/** From the fact being told to the verdict, beyond the rule's grace. */
+const PROMPT_MS = 2_000
+
+async function followed(scenario: string): Promise<Followed> {
+  const recording = readRecording(scenario)
+  const clock = new ManualClock()
+  const options = {
+    timeoutMs: 600_000,
+    stableForMs: STABLE_FOR_MS,
+    clock,
+    signal: new AbortController().signal,
+    print: () => undefined,
+  }
+  let result: Followed | undefined
+  const following = follow(observe(recording, clock), options).then(end => {
+    result = end
+  })
+  while (result === undefined && (await clock.next()));
+  await following
+  return result as unknown as Followed
+}
+
+/** When a fact was told, in ms after the apply. */
+function toldAt(scenario: string, fact: RegExp | number, container: string): number {
+  const { frames, appliedAt } = readRecording(scenario)
+  const states = new Map<string, Json>()
+  for (const frame of frames) {
+    if (frame.type === 'DELETED') continue
+    const state = frame.type === 'ADDED' ? frame.object : merge(states.get(frame.uid) ?? null, frame.patch)
+    states.set(frame.uid, state)
+    if (frame.at < appliedAt) continue
+    const told = typeof fact === 'number' ? endsOf(state, container) >= fact : fact.test(JSON.stringify(state))
+    if (told) return frame.at - appliedAt
+  }
+  throw new Error(`${scenario}: ${fact} was not told`)
+}
+
+function endsOf(object: Json, container: string): number {
+  const { status } = object as unknown as Pod
+  const found = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].find(
+    candidate => candidate.name === container,
+  )
+  if (found === undefined) return 0
+  const down = found.state?.running === undefined && (found.state?.terminated ?? found.lastState?.terminated) !== undefined
+  return found.restartCount + (down ? 1 : 0)
+}
+
+describe('a bad release', () => {
+  test.each(bad)('$scenario: $reason', async ({ scenario, reason, culprit, says, fact, grace }) => {
+    const { end, verdict, elapsedMs } = await followed(scenario)
+    expect({ end, reason: verdict.reason }).toEqual({ end: 'failed', reason })
+    expect(verdict.culprit).toMatch(culprit)
+    for (const part of says) expect(verdict.message).toContain(part)
+    const due = toldAt(scenario, fact, verdict.culprit.split(' ').at(-1) ?? '') + grace * 1_000
+    expect(elapsedMs).toBeLessThanOrEqual(due + PROMPT_MS)
+    expect(elapsedMs).toBeLessThanOrEqual(60_000)
+  })
+
+  test.each(bad)('$scenario stays bad: no later instant is called healthy and proven', ({ scenario }) => {
+    const recording = readRecording(scenario)
+    const replay = new Replay(recording)
+    const judgements = instantsOf(recording).map(at => replay.judge(at))
+    const failed = judgements.findIndex(judgement => judgement.phase === 'failed')
+    expect(
+      judgements.slice(failed).filter(judgement => judgement.phase === 'healthy' && judgement.provenAt === undefined),
+    ).toEqual([])
+  })
+})
+
+describe('a good release', () => {
+  test.each(good)('%s fails at no instant and is healthy within %i s', (scenario, healthyBy) => {
+    const recording = readRecording(scenario)
+    const replay = new Replay(recording)
+    const judgements = instantsOf(recording).map(at => ({ at: (at - recording.appliedAt) / 1_000, ...replay.judge(at) }))
+    expect(judgements.filter(judgement => judgement.phase === 'failed')).toEqual([])
+    const last = judgements.at(-1)
+    expect(last).toMatchObject({ phase: 'healthy', reason: '', culprit: '' })
+    expect(last?.ready).toBe(last?.total)
+    const unhealthy = judgements.findLastIndex(judgement => judgement.phase !== 'healthy')
+    expect(judgements[unhealthy + 1]?.at).toBeLessThanOrEqual(healthyBy)
+  })
+
+  test.each(good)('%s is followed to its end', async scenario => {
+    expect(await followed(scenario)).toMatchObject({ end: 'healthy' })
+  })
+})
+
+test('every scenario is recorded and judged, and nothing else', () => {
+  const recorded = readdirSync(join(import.meta.dirname, 'recorded')).map(file => file.replace(/\.json$/, ''))
+  const judged = [...bad.map(row => row.scenario), ...good.map(([scenario]) => scenario)]
+  expect(recorded.sort()).toEqual(scenarios.map(scenario => scenario.name).sort())
+  expect(judged.sort()).toEqual(recorded)
+})

@@ -1,0 +1,101 @@
+// Plays a recording back: what a judge would have been shown, instant by instant, and the loop that follows a release run over it.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Deployment, ReplicaSet } from 'kubernetes-types/apps/v1.js'
+import type { Event, Pod } from 'kubernetes-types/core/v1.js'
+import type { Clock } from '../../../src/deploy/clock.ts'
+import type { Observation } from '../../../src/deploy/follow.ts'
+import { combine, type Judgement } from '../../../src/deploy/verdict.ts'
+import { type DeploymentSnapshot, judgeDeployment } from '../../../src/kubernetes/judge/deployment.ts'
+import { eventTime } from '../../../src/kubernetes/judge/events.ts'
+import { type Frame, type Json, type Kind, merge, type Recording } from './recording.ts'
+
+export function readRecording(scenario: string): Recording {
+  return JSON.parse(readFileSync(join(import.meta.dirname, 'recorded', `${scenario}.json`), 'utf8')) as Recording
+}
+
+/** The cluster as it was known at one instant of a recording. Instants only go forward. */
+export class Replay {
+  readonly recording: Recording
+  readonly #objects = new Map<string, { readonly kind: Kind; readonly object: Json }>()
+  readonly #restartsBefore = new Map<string, number>()
+  #next = 0
+  #lastPodGoneAt: number | undefined
+
+  constructor(recording: Recording) {
+    this.recording = recording
+    // What was there before the release is in the frames before its apply.
+    this.#playUntil(recording.appliedAt)
+    for (const pod of this.#all<Pod>('Pod'))
+      for (const status of [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])])
+        this.#restartsBefore.set(`${pod.metadata?.uid}/${status.name}`, status.restartCount + (status.state?.running ? 0 : 1))
+  }
+
+  /** The judgement at `at` ms after the recording began, with all that was told by then. */
+  judge(at: number): Judgement {
+    this.#playUntil(at)
+    return judgeDeployment(this.snapshot(), this.recording.beganAt + at)
+  }
+
+  snapshot(): DeploymentSnapshot {
+    const { beganAt, appliedAt, generation } = this.recording
+    const events = this.#all<Event>('Event').sort((a, b) => eventTime(a) - eventTime(b))
+    return {
+      name: 'deployment/web',
+      deployment: this.#all<Deployment>('Deployment')[0],
+      generation,
+      since: beganAt + appliedAt,
+      lastPodGoneAt: this.#lastPodGoneAt,
+      replicaSets: this.#all<ReplicaSet>('ReplicaSet'),
+      pods: this.#all<Pod>('Pod'),
+      events: uid => events.filter(event => event.involvedObject.uid === uid),
+      restartsBefore: (uid, container) => this.#restartsBefore.get(`${uid}/${container}`) ?? 0,
+    }
+  }
+
+  #all<T>(kind: Kind): T[] {
+    return [...this.#objects.values()].filter(entry => entry.kind === kind).map(entry => entry.object as unknown as T)
+  }
+
+  #playUntil(at: number): void {
+    const { frames } = this.recording
+    for (let frame = frames[this.#next]; frame !== undefined && frame.at <= at; frame = frames[++this.#next]) this.#play(frame)
+  }
+
+  #play(frame: Frame): void {
+    const { kind, uid } = frame
+    if (frame.type === 'ADDED') this.#objects.set(uid, { kind, object: frame.object })
+    else if (frame.type === 'MODIFIED')
+      this.#objects.set(uid, { kind, object: merge(this.#objects.get(uid)?.object ?? null, frame.patch) })
+    else {
+      this.#objects.delete(uid)
+      if (kind === 'Pod') this.#lastPodGoneAt = this.recording.beganAt + frame.at
+    }
+  }
+}
+
+/** Every instant at which something was told, and 250 ms steps between them: graces run out there. From the apply to the end. */
+export function instantsOf({ frames, appliedAt }: Recording): readonly number[] {
+  const end = Math.max(appliedAt, frames.at(-1)?.at ?? 0)
+  const steps = Array.from({ length: Math.ceil((end - appliedAt) / 250) }, (_, step) => appliedAt + step * 250)
+  return [...new Set([...steps, ...frames.map(frame => frame.at).filter(at => at >= appliedAt), end])].sort((a, b) => a - b)
+}
+
+/** The recorded release under observation: `clock` starts at its apply. */
+export function observe(recording: Recording, clock: Clock): Observation {
+  const replay = new Replay(recording)
+  const startedAt = clock.now()
+  const at = (): number => recording.appliedAt + clock.now() - startedAt
+  return {
+    now: () => recording.beganAt + at(),
+    judge: () => combine([replay.judge(at())]),
+    subscribe: changed => {
+      const times = [...new Set(recording.frames.map(frame => frame.at))].filter(time => time > recording.appliedAt)
+      const cancels = times.map(time => clock.after(time - recording.appliedAt, changed))
+      return () => {
+        for (const cancel of cancels) cancel()
+      }
+    },
+    close: () => undefined,
+  }
+}

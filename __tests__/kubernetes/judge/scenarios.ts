@@ -1,0 +1,400 @@
+// What is recorded from a real cluster by scripts/record.ts: each scenario is a Deployment, what happens to it, and for how long it is watched.
+// Whether it is good or bad, and how soon that must be known, stands in recorded.test.ts.
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** Something that happens while the recording runs. `at` is in seconds after the release was applied. */
+export type Happening = { readonly at: number } & (
+  | { readonly apply: readonly Fields[] }
+  | { readonly pushImage: string }
+  | { readonly scale: number }
+  /** One pod of the newest revision is deleted, evicted through the Eviction API, or ended by its node (phase Failed). */
+  | { readonly pod: 'delete' | 'evict' | 'end' }
+)
+
+export interface Scenario {
+  readonly name: string
+  /** Applied first and waited for until it is available: what was live before the release. */
+  readonly before?: readonly Fields[]
+  readonly release: readonly Fields[]
+  readonly happenings?: readonly Happening[]
+  /** How long to record, in seconds after the release was applied. */
+  readonly seconds: number
+}
+
+export const BASE_IMAGE = '127.0.0.1:5000/library/busybox:1'
+/** A tag that the recorder pushes late. `RUN` becomes a word of the run's own. */
+export const LATE_IMAGE = '127.0.0.1:5000/library/busybox:late-RUN'
+
+/** Serves on 8080, so that probes have something to ask. */
+const SERVE = 'exec httpd -f -p 8080'
+/** The shell forwards no signal: as process 1 it is killed when its time is over. */
+const STUBBORN = 'while :; do sleep 1; done'
+
+interface Web {
+  readonly script?: string
+  readonly command?: readonly string[]
+  readonly image?: string
+  readonly container?: Fields
+  readonly pod?: Fields
+  readonly spec?: Fields
+  readonly labels?: Fields
+}
+
+function web({ script = SERVE, command = ['sh', '-c', script], image = BASE_IMAGE, container, pod, spec, labels }: Web): Fields {
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'web', ...(labels === undefined ? {} : { labels }) },
+    spec: {
+      replicas: 1,
+      selector: { matchLabels: { app: 'web' } },
+      ...spec,
+      template: {
+        metadata: { labels: { app: 'web' } },
+        spec: {
+          terminationGracePeriodSeconds: 2,
+          ...pod,
+          containers: [{ name: 'app', image, command, ...container }, ...sides(pod)],
+        },
+      },
+    },
+  }
+}
+
+/** `pod.containers` of a scenario stand beside `app`. */
+function sides(pod: Fields | undefined): readonly Fields[] {
+  return (pod?.['containers'] as readonly Fields[] | undefined) ?? []
+}
+
+const secret: Fields = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'web' }, stringData: { password: 'example' } }
+const configMap: Fields = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'web' }, data: { mode: 'fast' } }
+const quota = (hard: Fields): Fields => ({ apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'small' }, spec: { hard } })
+
+const fromSecret = { env: [{ name: 'PASSWORD', valueFrom: { secretKeyRef: { name: 'web', key: 'password' } } }] }
+const fromConfigMap = { env: [{ name: 'LEVEL', valueFrom: { configMapKeyRef: { name: 'web', key: 'level' } } }] }
+const httpProbe = (path: string, more: Fields = {}): Fields => ({ httpGet: { path, port: 8080 }, ...more })
+const SERVE_INDEX = `mkdir -p /w && echo ok >/w/index.html && cd /w && ${SERVE}`
+
+/** Counts its starts in a volume that outlives the container, and crashes at the first `crashes` of them. */
+const crashing = (crashes: number): Web => ({
+  script: `n=$(cat /s/n || echo 0); echo $((n+1)) >/s/n; [ $n -ge ${crashes} ] || { echo not yet; exit 3; }; ${SERVE}`,
+  container: { volumeMounts: [{ name: 's', mountPath: '/s' }] },
+  pod: { volumes: [{ name: 's', emptyDir: {} }] },
+})
+
+const v1 = (more: Web = {}): Fields => web(more)
+
+export const scenarios: readonly Scenario[] = [
+  // What must fail.
+  { name: 'image-not-found', release: [web({ image: '127.0.0.1:5000/library/busybox:missing' })], seconds: 60 },
+  { name: 'image-name-invalid', release: [web({ image: '127.0.0.1:5000/Library/BusyBox:1' })], seconds: 12 },
+  { name: 'crash-at-start', release: [web({ script: 'echo no database; exit 1' })], seconds: 50 },
+  {
+    name: 'update-crashes',
+    before: [v1({ spec: { replicas: 2 } })],
+    release: [web({ script: 'exit 1', spec: { replicas: 2 } })],
+    seconds: 50,
+  },
+  { name: 'ends-with-0', release: [web({ script: 'echo done' })], seconds: 50 },
+  { name: 'command-not-found', release: [web({ script: 'no-such-program --serve' })], seconds: 50 },
+  { name: 'missing-executable', release: [web({ command: ['/no/such/program'] })], seconds: 50 },
+  {
+    name: 'out-of-memory',
+    release: [web({ script: 'x=a; while :; do x=$x$x; done', container: { resources: { limits: { memory: '16Mi' } } } })],
+    seconds: 50,
+  },
+  { name: 'missing-secret', release: [web({ container: fromSecret })], seconds: 45 },
+  { name: 'missing-config-key', release: [configMap, web({ container: fromConfigMap })], seconds: 45 },
+  { name: 'run-as-non-root', release: [web({ pod: { securityContext: { runAsNonRoot: true } } })], seconds: 15 },
+  { name: 'unschedulable', release: [web({ container: { resources: { requests: { cpu: '1000' } } } })], seconds: 45 },
+  {
+    name: 'quota-exceeded',
+    release: [quota({ 'requests.cpu': '100m' }), web({ container: { resources: { requests: { cpu: '200m' } } } })],
+    seconds: 40,
+  },
+  { name: 'missing-service-account', release: [web({ pod: { serviceAccountName: 'nobody' } })], seconds: 40 },
+  {
+    name: 'limit-range',
+    release: [
+      {
+        apiVersion: 'v1',
+        kind: 'LimitRange',
+        metadata: { name: 'small' },
+        spec: { limits: [{ type: 'Container', max: { memory: '64Mi' } }] },
+      },
+      web({ container: { resources: { limits: { memory: '128Mi' } } } }),
+    ],
+    seconds: 40,
+  },
+  { name: 'readiness-404', release: [web({ container: { readinessProbe: httpProbe('/missing') } })], seconds: 105 },
+  {
+    name: 'readiness-refused',
+    release: [web({ script: STUBBORN, container: { readinessProbe: httpProbe('/', { periodSeconds: 2 }) } })],
+    seconds: 60,
+  },
+  // Probes with Kubernetes' own numbers: every 10 s, three failures, 30 s to end.
+  {
+    name: 'liveness-kills',
+    release: [
+      web({ script: STUBBORN, container: { livenessProbe: httpProbe('/') }, pod: { terminationGracePeriodSeconds: 30 } }),
+    ],
+    seconds: 150,
+  },
+  {
+    name: 'liveness-kills-soon',
+    release: [web({ container: { livenessProbe: httpProbe('/missing', { periodSeconds: 2, failureThreshold: 2 }) } })],
+    seconds: 60,
+  },
+  {
+    name: 'startup-never',
+    release: [web({ container: { startupProbe: httpProbe('/missing', { periodSeconds: 2, failureThreshold: 4 }) } })],
+    seconds: 70,
+  },
+  {
+    name: 'init-fails',
+    release: [web({ pod: { initContainers: [{ name: 'migrate', image: BASE_IMAGE, command: ['sh', '-c', 'exit 2'] }] } })],
+    seconds: 50,
+  },
+  {
+    name: 'missing-volume-secret',
+    release: [
+      web({
+        container: { volumeMounts: [{ name: 'tls', mountPath: '/tls' }] },
+        pod: { volumes: [{ name: 'tls', secret: { secretName: 'web-tls' } }] },
+      }),
+    ],
+    seconds: 65,
+  },
+  {
+    name: 'crash-after-ready',
+    before: [v1()],
+    release: [
+      web({
+        script: `${SERVE_INDEX.replace('exec ', '')} & sleep 6; echo lost the database; exit 1`,
+        container: { readinessProbe: httpProbe('/', { periodSeconds: 1 }) },
+      }),
+    ],
+    seconds: 70,
+  },
+  { name: 'paused', before: [v1()], release: [web({ script: STUBBORN, spec: { paused: true } })], seconds: 8 },
+  {
+    name: 'progress-deadline',
+    before: [v1()],
+    release: [
+      web({
+        spec: { progressDeadlineSeconds: 15 },
+        container: { startupProbe: httpProbe('/missing', { periodSeconds: 5, failureThreshold: 60 }) },
+      }),
+    ],
+    seconds: 25,
+  },
+  {
+    name: 'side-container-crashes',
+    before: [v1()],
+    release: [web({ pod: { containers: [{ name: 'side', image: BASE_IMAGE, command: ['sh', '-c', 'sleep 1; exit 4'] }] } })],
+    seconds: 50,
+  },
+  {
+    name: 'sidecar-crashes',
+    release: [
+      web({
+        pod: { initContainers: [{ name: 'proxy', image: BASE_IMAGE, command: ['sh', '-c', 'exit 5'], restartPolicy: 'Always' }] },
+      }),
+    ],
+    seconds: 50,
+  },
+
+  // What must not.
+  {
+    name: 'good',
+    release: [web({ spec: { replicas: 2 }, container: { readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 } } })],
+    seconds: 20,
+  },
+  {
+    name: 'update-old-killed',
+    before: [v1({ script: STUBBORN, spec: { replicas: 2 }, pod: { terminationGracePeriodSeconds: 3 } })],
+    release: [web({ spec: { replicas: 2 } })],
+    seconds: 25,
+  },
+  { name: 'image-late', release: [web({ image: LATE_IMAGE })], happenings: [{ at: 12, pushImage: LATE_IMAGE }], seconds: 65 },
+  { name: 'secret-late', release: [web({ container: fromSecret })], happenings: [{ at: 8, apply: [secret] }], seconds: 45 },
+  {
+    name: 'volume-secret-late',
+    release: [
+      web({
+        container: { volumeMounts: [{ name: 's', mountPath: '/s' }] },
+        pod: { volumes: [{ name: 's', secret: { secretName: 'web' } }] },
+      }),
+    ],
+    happenings: [{ at: 8, apply: [secret] }],
+    seconds: 45,
+  },
+  { name: 'one-crash', release: [web(crashing(1))], seconds: 25 },
+  { name: 'two-crashes', release: [web(crashing(2))], seconds: 45 },
+  {
+    name: 'crashed-before',
+    before: [web(crashing(2))],
+    release: [web({ ...crashing(2), labels: { changed: 'yes' } })],
+    seconds: 15,
+  },
+  {
+    name: 'readiness-slow',
+    release: [
+      web({
+        script: `touch /starting; (sleep 20; touch /ready) & ${SERVE}`,
+        container: { readinessProbe: { exec: { command: ['test', '-f', '/ready'] }, periodSeconds: 2 } },
+      }),
+    ],
+    seconds: 38,
+  },
+  {
+    name: 'liveness-kills-once',
+    release: [
+      web({
+        script: `n=$(cat /s/n || echo 0); echo $((n+1)) >/s/n; [ $n -ge 1 ] || sleep 1000; ${SERVE_INDEX}`,
+        container: {
+          volumeMounts: [{ name: 's', mountPath: '/s' }],
+          livenessProbe: httpProbe('/', { periodSeconds: 3, failureThreshold: 3 }),
+          readinessProbe: httpProbe('/', { periodSeconds: 2 }),
+        },
+        pod: { volumes: [{ name: 's', emptyDir: {} }] },
+      }),
+    ],
+    seconds: 40,
+  },
+  {
+    name: 'pod-deleted',
+    before: [v1({ spec: { replicas: 2 } })],
+    release: [
+      web({
+        spec: { replicas: 2 },
+        container: { readinessProbe: { tcpSocket: { port: 8080 }, initialDelaySeconds: 5, periodSeconds: 1 } },
+      }),
+    ],
+    happenings: [{ at: 3, pod: 'delete' }],
+    seconds: 35,
+  },
+  {
+    name: 'pod-evicted',
+    release: [
+      web({ spec: { replicas: 2 }, container: { readinessProbe: { tcpSocket: { port: 8080 }, initialDelaySeconds: 3 } } }),
+    ],
+    happenings: [{ at: 6, pod: 'evict' }],
+    seconds: 35,
+  },
+  {
+    name: 'pod-ended-by-node',
+    release: [
+      web({ spec: { replicas: 2 }, container: { readinessProbe: { tcpSocket: { port: 8080 }, initialDelaySeconds: 5 } } }),
+    ],
+    happenings: [{ at: 3, pod: 'end' }],
+    seconds: 35,
+  },
+  {
+    name: 'scaled-up',
+    release: [
+      web({ spec: { replicas: 2 }, container: { readinessProbe: { tcpSocket: { port: 8080 }, initialDelaySeconds: 3 } } }),
+    ],
+    happenings: [{ at: 3, scale: 4 }],
+    seconds: 30,
+  },
+  {
+    name: 'scaled-down',
+    before: [v1({ spec: { replicas: 4 } })],
+    release: [
+      web({ spec: { replicas: 4 }, container: { readinessProbe: { tcpSocket: { port: 8080 }, initialDelaySeconds: 3 } } }),
+    ],
+    happenings: [{ at: 3, scale: 2 }],
+    seconds: 30,
+  },
+  {
+    name: 'startup-slow',
+    release: [
+      web({
+        script: `sleep 25; ${SERVE_INDEX}`,
+        container: {
+          startupProbe: httpProbe('/', { periodSeconds: 2, failureThreshold: 30 }),
+          readinessProbe: httpProbe('/', { periodSeconds: 2 }),
+        },
+      }),
+    ],
+    seconds: 45,
+  },
+  {
+    name: 'init-slow',
+    release: [web({ pod: { initContainers: [{ name: 'migrate', image: BASE_IMAGE, command: ['sleep', '15'] }] } })],
+    seconds: 35,
+  },
+  {
+    name: 'old-pods-slow-to-end',
+    before: [
+      v1({
+        spec: { replicas: 2 },
+        pod: { terminationGracePeriodSeconds: 30 },
+        container: { lifecycle: { preStop: { exec: { command: ['sleep', '15'] } } } },
+      }),
+    ],
+    release: [web({ spec: { replicas: 2 } })],
+    seconds: 40,
+  },
+  { name: 'no-replicas', release: [web({ spec: { replicas: 0 } })], seconds: 8 },
+  {
+    name: 'sidecar',
+    release: [
+      web({
+        pod: {
+          initContainers: [
+            { name: 'proxy', image: BASE_IMAGE, command: ['sh', '-c', STUBBORN], restartPolicy: 'Always' },
+            { name: 'migrate', image: BASE_IMAGE, command: ['sleep', '1'] },
+          ],
+        },
+      }),
+    ],
+    seconds: 20,
+  },
+  {
+    name: 'min-ready-seconds',
+    before: [v1()],
+    release: [web({ script: `sleep 1; ${SERVE}`, spec: { minReadySeconds: 10 } })],
+    seconds: 30,
+  },
+  {
+    name: 'quota-freed-by-old-pods',
+    before: [
+      quota({ pods: '2' }),
+      v1({
+        spec: { replicas: 2 },
+        pod: { terminationGracePeriodSeconds: 12 },
+        container: { lifecycle: { preStop: { exec: { command: ['sleep', '10'] } } } },
+      }),
+    ],
+    release: [
+      web({
+        script: `sleep 1; ${SERVE}`,
+        spec: { replicas: 2, strategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 1 } } },
+      }),
+    ],
+    seconds: 70,
+  },
+  {
+    name: 'port-freed-by-old-pod',
+    before: [
+      v1({
+        pod: { terminationGracePeriodSeconds: 37 },
+        container: {
+          ports: [{ containerPort: 8080, hostPort: 18987 }],
+          lifecycle: { preStop: { exec: { command: ['sleep', '35'] } } },
+        },
+      }),
+    ],
+    release: [
+      web({
+        script: `sleep 1; ${SERVE}`,
+        container: { ports: [{ containerPort: 8080, hostPort: 18987 }] },
+        spec: { strategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 1 } } },
+      }),
+    ],
+    seconds: 75,
+  },
+]

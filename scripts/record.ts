@@ -1,0 +1,292 @@
+// Records the scenarios of the judge's tests from the sandbox's cluster: `npm run record`, or `npm run record -- good image-late` for some of them.
+// Each runs in a namespace of its own, which is removed afterwards.
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import {
+  difference,
+  type Frame,
+  formatRecording,
+  type Json,
+  type Kind,
+  type Recording,
+} from '../__tests__/kubernetes/judge/recording.ts'
+import { BASE_IMAGE, type Happening, type Scenario, scenarios } from '../__tests__/kubernetes/judge/scenarios.ts'
+import { sandboxEnvironment, sandboxVariables } from '../sandbox/index.ts'
+import { systemClock } from '../src/deploy/clock.ts'
+import { connect } from '../src/kubernetes/connection.ts'
+import type { KubernetesObject } from '../src/kubernetes/objects.ts'
+import { watchList } from '../src/kubernetes/watch.ts'
+
+/** Waiting costs nothing, so that several can wait at once; more of them would slow one another down on two cores. */
+const AT_ONCE = 6
+const LARGEST_BYTES = 150_000
+const LONGEST_BEFORE_MS = 60_000
+
+const folder = join(import.meta.dirname, '..', '__tests__', 'kubernetes', 'judge', 'recorded')
+const run = randomBytes(3).toString('hex')
+const interrupted = new AbortController()
+process.once('SIGINT', () => interrupted.abort())
+process.once('SIGTERM', () => interrupted.abort())
+
+const wanted = process.argv.slice(2)
+const unknown = wanted.filter(name => !scenarios.some(scenario => scenario.name === name))
+if (unknown.length > 0) {
+  console.error(`No such scenario: ${unknown.join(', ')}. There are: ${scenarios.map(scenario => scenario.name).join(', ')}`)
+  process.exit(1)
+}
+
+const { REGISTRY } = sandboxEnvironment()
+const connection = await connect({
+  kubeconfig: '',
+  context: '',
+  env: Object.assign(process.env, sandboxVariables()),
+  temporary: tmpdir(),
+  log: { debug: () => undefined, info: line => console.log(line), mask: () => undefined },
+})
+const { api } = connection
+const { gitVersion } = await api.request<{ gitVersion: string }>('GET', '/version')
+async function record(scenario: Scenario): Promise<Recording> {
+  const namespace = `record-${scenario.name}-${run}`.slice(0, 63)
+  const stop = new AbortController()
+  const { signal } = stop
+  const cut = (): void => stop.abort()
+  interrupted.signal.addEventListener('abort', cut, { once: true })
+  try {
+    await send({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
+    await until(10_000, async () => exists(`/api/v1/namespaces/${namespace}/serviceaccounts/default`), signal)
+    if (scenario.before !== undefined) {
+      for (const object of scenario.before) await send(object, namespace)
+      await until(LONGEST_BEFORE_MS, () => isAvailable(namespace), signal)
+    }
+    const recorder = new Recorder(api.now())
+    await Promise.all(
+      [
+        ['/apis/apps/v1', 'deployments', 'Deployment'],
+        ['/apis/apps/v1', 'replicasets', 'ReplicaSet'],
+        ['/api/v1', 'pods', 'Pod'],
+        ['/api/v1', 'events', 'Event'],
+      ].map(([group, plural, kind]) =>
+        watchList({
+          api,
+          path: `${group}/namespaces/${namespace}/${plural}`,
+          onObjects: objects => recorder.all(kind as Kind, objects),
+          onEvent: (type, object) =>
+            type === 'DELETED' ? recorder.gone(kind as Kind, object) : recorder.put(kind as Kind, object),
+          signal,
+          clock: systemClock,
+        }),
+      ),
+    )
+    let deployment: KubernetesObject | undefined
+    for (const object of scenario.release) deployment = await send(object, namespace)
+    const appliedAt = api.now()
+    for (const happening of [...(scenario.happenings ?? [])].sort((a, b) => a.at - b.at)) {
+      await pause(Math.max(0, appliedAt + happening.at * 1_000 - api.now()), undefined, { signal })
+      await happen(happening, namespace, recorder)
+    }
+    await pause(Math.max(0, appliedAt + scenario.seconds * 1_000 - api.now()), undefined, { signal })
+    return {
+      scenario: scenario.name,
+      kubernetes: gitVersion,
+      beganAt: recorder.beganAt,
+      appliedAt: appliedAt - recorder.beganAt,
+      generation: deployment?.metadata.generation ?? 0,
+      frames: recorder.frames,
+    }
+  } finally {
+    stop.abort()
+    interrupted.signal.removeEventListener('abort', cut)
+    await api.request('DELETE', `/api/v1/namespaces/${namespace}`).catch(() => undefined)
+  }
+}
+
+class Recorder {
+  readonly beganAt: number
+  readonly frames: Frame[] = []
+  readonly #states = new Map<string, { kind: Kind; object: Json }>()
+
+  constructor(beganAt: number) {
+    this.beganAt = beganAt
+  }
+
+  all(kind: Kind, objects: readonly KubernetesObject[]): void {
+    const seen = new Set(objects.map(object => object.metadata.uid))
+    for (const [uid, state] of this.#states) if (state.kind === kind && !seen.has(uid)) this.#delete(kind, uid)
+    for (const object of objects) this.put(kind, object)
+  }
+
+  put(kind: Kind, full: KubernetesObject): void {
+    const object = withoutNoise(full)
+    const uid = full.metadata.uid ?? ''
+    const at = api.now() - this.beganAt
+    const before = this.#states.get(uid)
+    this.#states.set(uid, { kind, object })
+    if (before === undefined) {
+      this.frames.push({ at, kind, uid, type: 'ADDED', object })
+      return
+    }
+    const patch = difference(before.object, object)
+    if (patch !== undefined) this.frames.push({ at, kind, uid, type: 'MODIFIED', patch })
+  }
+
+  gone(kind: Kind, last: KubernetesObject): void {
+    // The last state may hold something that was never told by itself.
+    if (kind !== 'Event') this.put(kind, last)
+    this.#delete(kind, last.metadata.uid ?? '')
+  }
+
+  #delete(kind: Kind, uid: string): void {
+    if (this.#states.delete(uid)) this.frames.push({ at: api.now() - this.beganAt, kind, uid, type: 'DELETED' })
+  }
+
+  /** Name of a pod of the ReplicaSet that was made last. */
+  newestPod(): string {
+    const all = [...this.#states.values()].map(({ kind, object }) => ({ kind, object: object as unknown as KubernetesObject }))
+    const age = (object: KubernetesObject): number =>
+      Number(object.metadata.annotations?.['deployment.kubernetes.io/revision'] ?? 0)
+    const set = all
+      .filter(({ kind }) => kind === 'ReplicaSet')
+      .map(({ object }) => object)
+      .sort((a, b) => age(b) - age(a))[0]
+    const pod = all.find(
+      ({ kind, object }) =>
+        kind === 'Pod' &&
+        object.metadata.deletionTimestamp === undefined &&
+        object.metadata.ownerReferences?.some(owner => owner.uid === set?.metadata.uid),
+    )
+    if (pod === undefined) throw new Error('there is no pod of the newest revision')
+    return pod.object.metadata.name
+  }
+}
+
+/** What says nothing to a judge, and most of the bytes: the books of server-side apply, and what admission adds to every pod. */
+function withoutNoise(object: KubernetesObject): Json {
+  const { managedFields: _, ...metadata } = object.metadata
+  const { resourceVersion: __, ...kept } = metadata
+  const copy = JSON.parse(JSON.stringify({ ...object, metadata: kept })) as Record<string, unknown>
+  const annotations = kept.annotations
+  if (annotations?.['kubectl.kubernetes.io/last-applied-configuration'] !== undefined)
+    delete (copy['metadata'] as { annotations: Record<string, string> }).annotations[
+      'kubectl.kubernetes.io/last-applied-configuration'
+    ]
+  if (object.kind !== 'Pod') return copy as Json
+  const spec = copy['spec'] as Record<string, unknown> &
+    Record<'containers' | 'initContainers', Record<string, unknown>[] | undefined>
+  delete spec['tolerations']
+  const isToken = (volume: { name?: unknown }): boolean => String(volume.name).startsWith('kube-api-access-')
+  for (const container of [...(spec.containers ?? []), ...(spec.initContainers ?? [])])
+    container['volumeMounts'] = (container['volumeMounts'] as { name: string }[] | undefined)?.filter(mount => !isToken(mount))
+  spec['volumes'] = (spec['volumes'] as { name: string }[] | undefined)?.filter(volume => !isToken(volume))
+  const status = copy['status'] as Record<string, Record<string, unknown>[] | undefined>
+  for (const container of [...(status['containerStatuses'] ?? []), ...(status['initContainerStatuses'] ?? [])])
+    for (const field of ['volumeMounts', 'resources', 'allocatedResources', 'user']) delete container[field]
+  return JSON.parse(JSON.stringify(copy)) as Json
+}
+
+async function happen(happening: Happening, namespace: string, recorder: Recorder): Promise<void> {
+  if ('apply' in happening) for (const object of happening.apply) await send(object, namespace)
+  else if ('pushImage' in happening) await pushTag(happening.pushImage.replace('RUN', run))
+  else if ('scale' in happening)
+    await api.request('PATCH', `/apis/apps/v1/namespaces/${namespace}/deployments/web/scale`, {
+      body: { spec: { replicas: happening.scale } },
+      contentType: 'application/merge-patch+json',
+    })
+  else {
+    const name = recorder.newestPod()
+    const path = `/api/v1/namespaces/${namespace}/pods/${name}`
+    if (happening.pod === 'delete') await api.request('DELETE', path)
+    else if (happening.pod === 'evict')
+      await api.request('POST', `${path}/eviction`, {
+        body: { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace } },
+      })
+    // The kubelet itself then ends the pod as Failed, as it does with one that it evicts.
+    else
+      await api.request('PATCH', path, {
+        body: { spec: { activeDeadlineSeconds: 1 } },
+        contentType: 'application/merge-patch+json',
+      })
+  }
+}
+
+/** Applies an object as deploy-k8s does. */
+async function send(object: Readonly<Record<string, unknown>>, namespace?: string): Promise<KubernetesObject> {
+  const body = JSON.parse(JSON.stringify(object).replaceAll('late-RUN', `late-${run}`)) as KubernetesObject
+  const resource = await api.resource(body.apiVersion, body.kind)
+  return api.request('PATCH', resource.path(namespace, body.metadata.name), {
+    query: { fieldManager: 'deploy-actions', fieldValidation: 'Strict', force: 'true' },
+    body,
+  })
+}
+
+/** The same image under another tag. */
+async function pushTag(reference: string): Promise<void> {
+  const [repository = '', tag = ''] = reference.slice(REGISTRY.length + 1).split(':')
+  const at = (of: string): string => `http://${REGISTRY}/v2/${repository}/manifests/${of}`
+  const accept = [
+    'docker.distribution.manifest.v2',
+    'docker.distribution.manifest.list.v2',
+    'oci.image.manifest.v1',
+    'oci.image.index.v1',
+  ]
+    .map(type => `application/vnd.${type}+json`)
+    .join(', ')
+  const manifest = await fetch(at(BASE_IMAGE.split(':').at(-1) ?? ''), { headers: { accept } })
+  if (!manifest.ok) throw new Error(`the registry has no ${BASE_IMAGE}: ${manifest.status}`)
+  const headers = { 'content-type': manifest.headers.get('content-type') ?? '' }
+  const pushed = await fetch(at(tag), { method: 'PUT', headers, body: await manifest.text() })
+  if (!pushed.ok) throw new Error(`the registry refuses ${reference}: ${pushed.status}`)
+}
+
+async function isAvailable(namespace: string): Promise<boolean> {
+  const deployment = await api.request<KubernetesObject>('GET', `/apis/apps/v1/namespaces/${namespace}/deployments/web`)
+  const { replicas } = deployment['spec'] as { replicas: number }
+  const status = deployment['status'] as
+    | { observedGeneration?: number; availableReplicas?: number; updatedReplicas?: number }
+    | undefined
+  const counts = [status?.updatedReplicas, status?.availableReplicas]
+  return status?.observedGeneration === deployment.metadata.generation && counts.every(count => count === replicas)
+}
+
+async function exists(path: string): Promise<boolean> {
+  return api.request('GET', path).then(
+    () => true,
+    () => false,
+  )
+}
+
+async function until(ms: number, holds: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
+  const end = Date.now() + ms
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error('what was to be there before the release is not')
+    await pause(200, undefined, { signal })
+  }
+}
+
+mkdirSync(folder, { recursive: true })
+
+// The longest first, so that no single one is left over at the end.
+const queue = scenarios
+  .filter(scenario => wanted.length === 0 || wanted.includes(scenario.name))
+  .sort((a, b) => b.seconds - a.seconds)
+let failures = 0
+await Promise.all(
+  Array.from({ length: AT_ONCE }, async () => {
+    for (let scenario = queue.shift(); scenario !== undefined && !interrupted.signal.aborted; scenario = queue.shift()) {
+      try {
+        const recording = await record(scenario)
+        const text = formatRecording(recording)
+        if (text.length > LARGEST_BYTES) throw new Error(`the recording is too large: ${text.length} bytes`)
+        writeFileSync(join(folder, `${scenario.name}.json`), text)
+        console.log(`${scenario.name}: ${recording.frames.length} frames, ${Math.round(text.length / 1024)} KiB`)
+      } catch (error) {
+        failures++
+        console.error(`${scenario.name}: ${error instanceof Error ? error.message : String(error)}`)
+      }
+    }
+  }),
+)
+await connection.close()
+process.exitCode = failures === 0 && !interrupted.signal.aborted ? 0 : 1
