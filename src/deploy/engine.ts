@@ -4,8 +4,8 @@ import { ExpectedFailure, messageOf } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import type { Log } from '../runner/log.ts'
 import type { Clock } from './clock.ts'
-import { type Followed, follow, type TimelineEntry } from './follow.ts'
-import type { Culprit, Plan, Platform, Proof } from './platform.ts'
+import { type Followed, follow, type Observation, type TimelineEntry } from './follow.ts'
+import type { Culprit, Plan, Platform, Proof, ReleaseStatus } from './platform.ts'
 import type { Verdict } from './verdict.ts'
 
 export interface DeployOptions {
@@ -52,7 +52,28 @@ export async function deploy(platform: Platform, options: DeployOptions): Promis
   try {
     return await deployLocked(platform, options)
   } finally {
-    if (!options.dryRun) await platform.unlock()
+    if (!options.dryRun) await unlock(platform, options)
+  }
+}
+
+/** A lock that cannot be given back runs out by itself; what was done is as true as before. */
+async function unlock(platform: Platform, { log }: DeployOptions): Promise<void> {
+  try {
+    await platform.unlock()
+  } catch (error) {
+    log.warning(`The lock could not be given back, the next deployment may have to wait until it runs out: ${messageOf(error)}`)
+  }
+}
+
+/** Writes the end down. That this fails changes nothing of the end: it is added to the message, which is returned. */
+async function record(platform: Platform, { log }: DeployOptions, status: ReleaseStatus, message: string): Promise<string> {
+  try {
+    await platform.record(status, message)
+    return message
+  } catch (error) {
+    const more = `That could not be written into the release record: ${sentence(messageOf(error))}`
+    log.warning(more)
+    return `${message} ${more}`
   }
 }
 
@@ -111,12 +132,14 @@ async function followUnchanged(platform: Platform, options: DeployOptions, repor
       }
     }
     const failure = failureOf(followed, options)
+    if (followed.end === 'cancelled')
+      return { ...common, ...failure, message: `${failure.message} Nothing was changed.`, result: 'cancelled' }
     const message = `Nothing was changed, but what is live is not healthy: ${failure.message}`
     return {
       ...common,
       ...failure,
       message,
-      result: failure.reason === 'Cancelled' ? 'cancelled' : 'failed',
+      result: 'failed',
       culprits: await platform.diagnose(followed.verdict),
     }
   } finally {
@@ -136,8 +159,8 @@ async function followChanged(platform: Platform, options: DeployOptions, report:
       if (followed.end === 'healthy') {
         const proof = await platform.prove()
         const message = `Deployed and stable for ${formatDuration(options.stableForMs)}: ${followed.verdict.message}.`
-        await platform.record('deployed', message)
-        return { ...report, result: 'deployed', message, verdict: followed.verdict, timeline: followed.timeline, proof }
+        const told = await record(platform, options, 'deployed', message)
+        return { ...report, result: 'deployed', message: told, verdict: followed.verdict, timeline: followed.timeline, proof }
       }
       failure = failureOf(followed, options)
       if (followed.end !== 'cancelled') {
@@ -153,15 +176,15 @@ async function followChanged(platform: Platform, options: DeployOptions, report:
     // Whatever broke in the middle of the change, the change is put back; a bug is still told apart by its reason.
     failure =
       error instanceof ExpectedFailure
-        ? error
-        : { reason: 'InternalError', message: `This is a bug in deploy-actions, please report it: ${messageOf(error)}` }
+        ? { reason: error.reason, message: sentence(error.message) }
+        : { reason: 'InternalError', message: bug(error) }
   }
   const common = { ...report, reason: failure.reason, verdict: followed?.verdict, culprits, timeline: followed?.timeline ?? [] }
   const cancelled = failure.reason === 'Cancelled'
   if (options.onFailure === 'keep') {
     const message = `${failure.message} It was left as it is, for on-failure is "keep".`
-    await platform.record('failed', message)
-    return { ...common, result: cancelled ? 'cancelled' : 'failed', message }
+    const told = await record(platform, options, 'failed', message)
+    return { ...common, result: cancelled ? 'cancelled' : 'failed', message: told }
   }
   return { ...common, ...(await putBack(platform, options, failure, report.plan)) }
 }
@@ -178,22 +201,24 @@ export async function putBack(
   const cancelled = failure.reason === 'Cancelled'
   const old = plan.previousRelease === '' ? 'what was live before' : plan.previousRelease
   options.log.info(plan.somethingToGoBackTo ? `Putting back ${old}` : 'Removing what was created: there was nothing before it')
+  const ended = async (status: 'rolled-back' | 'failed', message: string, what: readonly string[]): Promise<PutBack> => {
+    const told = await record(platform, options, status, message)
+    return { result: cancelled ? 'cancelled' : status, message: told, restored: what, unfinished: false }
+  }
   let restored: readonly string[]
   try {
     restored = await platform.restore()
   } catch (error) {
-    if (!(error instanceof ExpectedFailure)) throw error
-    const message = `PUTTING BACK FAILED, the bad release may be serving: ${error.message} It began with: ${failure.message}`
-    await platform.record('failed', message)
-    return { result: cancelled ? 'cancelled' : 'failed', message, restored: [], unfinished: false }
+    const why = error instanceof ExpectedFailure ? error.message : bug(error)
+    return ended('failed', `PUTTING BACK FAILED, the bad release may be serving: ${why} It began with: ${failure.message}`, [])
   }
   if (!plan.somethingToGoBackTo) {
     const message = `${failure.message} It was the first release, so there was nothing to go back to: what it had created was removed.`
-    await platform.record('failed', message)
-    return { result: cancelled ? 'cancelled' : 'failed', message, restored, unfinished: false }
+    return ended('failed', message, restored)
   }
-  const observation = await platform.observe()
+  let observation: Observation | undefined
   try {
+    observation = await platform.observe()
     const followed = await follow(observation, {
       ...loop(options),
       stableForMs: Math.min(options.stableForMs, RESTORED_STABLE_MS),
@@ -201,8 +226,7 @@ export async function putBack(
     })
     if (followed.end === 'healthy') {
       const message = `${failure.message} ${old} was put back and is healthy.`
-      await platform.record('rolled-back', message)
-      return { result: cancelled ? 'cancelled' : 'rolled-back', message, restored, unfinished: false }
+      return ended('rolled-back', message, restored)
     }
     if (followed.end === 'cancelled') {
       return {
@@ -213,10 +237,12 @@ export async function putBack(
       }
     }
     const message = `${failure.message} ${old} was put back, BUT IT IS NOT HEALTHY: ${failureOf(followed, options).message}`
-    await platform.record('failed', message)
-    return { result: cancelled ? 'cancelled' : 'failed', message, restored, unfinished: false }
+    return ended('failed', message, restored)
+  } catch (error) {
+    const why = error instanceof ExpectedFailure ? sentence(error.message) : bug(error)
+    return ended('failed', `${failure.message} ${old} was put back, BUT WHETHER IT IS HEALTHY IS NOT KNOWN: ${why}`, restored)
   } finally {
-    observation.close()
+    observation?.close()
   }
 }
 
@@ -240,11 +266,16 @@ function failureOf(followed: Followed, options: DeployOptions): { reason: string
     const waiting = verdict.phase === 'healthy' ? 'everything was ready, but not yet stable for long enough' : verdict.message
     return {
       reason: verdict.reason === '' ? 'Timeout' : verdict.reason,
-      message: `The timeout of ${formatDuration(options.timeoutMs)} is over: ${waiting}.`,
+      message: sentence(`The timeout of ${formatDuration(options.timeoutMs)} is over: ${waiting}`),
     }
   }
-  return { reason: verdict.reason, message: `${verdict.message}.` }
+  return { reason: verdict.reason, message: sentence(verdict.message) }
 }
+
+/** The text with a full stop: a platform's own words may have one already. */
+const sentence = (text: string): string => `${text.replace(/[\s.]+$/, '')}.`
+
+const bug = (error: unknown): string => `This is a bug in deploy-actions, please report it: ${sentence(messageOf(error))}`
 
 function evidence(culprit: Culprit): string[] {
   return [

@@ -42,6 +42,8 @@ export interface Followed {
 /** In a long wait something is printed at least this often, so that nobody takes the step for dead. */
 const SIGN_OF_LIFE_MS = 30_000
 const SHORTEST_RECHECK_MS = 1
+/** A verdict's `provenAt` is waited for at most half as long again as the user wants to wait for stability. */
+const PROOF_SHARE = 1.5
 
 /**
  * Follows until the release is healthy and stable, has failed, the time is over, or `signal` is raised. Never throws for any of these.
@@ -58,6 +60,7 @@ export function follow(observation: Observation, options: FollowOptions): Promis
 
   return new Promise((resolve, reject) => {
     const elapsed = (): number => clock.now() - startedAt
+    const stamp = (): string => `${`+${formatDuration(elapsed())}`.padEnd(8)} `
 
     const cancelTimer = (name: 'change' | 'recheck' | 'life' | 'deadline'): void => {
       timers.get(name)?.()
@@ -99,17 +102,18 @@ export function follow(observation: Observation, options: FollowOptions): Promis
           if (stable !== undefined) options.print('A restart or a new pod: the wait for stability starts over')
           stable = { since: clock.now(), disturbances }
         }
-        // Who does not wait for stability does not wait for its proof either.
-        const unproven = options.stableForMs > 0 ? untilThen(verdict.provenAt ?? 0) : 0
-        const left = Math.max(stable.since + options.stableForMs - clock.now(), unproven)
-        if (left <= 0) finish('healthy', verdict)
-        else recheckIn(left, verdict)
+        const unproven = Math.min(untilThen(verdict.provenAt ?? 0), left(stable.since, options.stableForMs * PROOF_SHARE))
+        const wait = Math.max(left(stable.since, options.stableForMs), unproven)
+        if (wait <= 0) finish('healthy', verdict)
+        else recheckIn(wait, verdict)
       } else {
         if (stable !== undefined) options.print('No longer healthy: the wait for stability starts over')
         stable = undefined
         recheckIn(Number.POSITIVE_INFINITY, verdict)
       }
     })
+
+    const left = (since: number, ms: number): number => since + ms - clock.now()
 
     /** From the platform's time to a wait. */
     const untilThen = (at: number): number => at - observation.now()
@@ -128,7 +132,7 @@ export function follow(observation: Observation, options: FollowOptions): Promis
         timeline.enter(judgement.workload, stateOf(judgement.phase, judgement.reason), elapsed())
         if (printed.get(judgement.workload) === line) continue
         printed.set(judgement.workload, line)
-        options.print(`${`+${formatDuration(elapsed())}`.padEnd(9)}${line}`)
+        options.print(`${stamp()}${line}`)
         keepAlive()
       }
     }
@@ -145,8 +149,8 @@ export function follow(observation: Observation, options: FollowOptions): Promis
         .map(workload => workload.workload)
         .join(', ')
       const what = open.length === 0 ? 'for stability' : `for ${names}${open.length > 3 ? ` and ${open.length - 3} more` : ''}`
-      const left = formatDuration(Math.max(0, options.timeoutMs - elapsed()))
-      options.print(`${`+${formatDuration(elapsed())}`.padEnd(9)}still waiting ${what}; ${left} left`)
+      const remaining = formatDuration(Math.max(0, options.timeoutMs - elapsed()))
+      options.print(`${stamp()}still waiting ${what}; ${remaining} left`)
       keepAlive()
     }
 
