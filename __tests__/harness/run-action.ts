@@ -28,6 +28,8 @@ export interface RunActionOptions {
   readonly event?: unknown
   /** The user cancels: SIGINT, SIGTERM 7.5 s later, SIGKILL 2.5 s after that. */
   readonly cancelAfter?: Moment
+  /** The same, whenever this signal is raised: for a caller that is itself cancelled. */
+  readonly cancel?: AbortSignal
   /** The main process is killed at once by SIGKILL (out of memory, a lost runner). */
   readonly killAfter?: Moment
   /** `false`: the post step does not run, as when the whole machine is gone. */
@@ -111,7 +113,10 @@ export async function runAction(options: RunActionOptions): Promise<ActionResult
   }
   const inputs = inputVariables(action, options.inputs ?? {}, github)
   let [jobEnv, jobPath, state]: [Record<string, string>, string[], Record<string, string>] = [{}, [], {}]
-  const step = async (script: string, end: Pick<RunActionOptions, 'cancelAfter' | 'killAfter'> = {}): Promise<StepResult> => {
+  const step = async (
+    script: string,
+    end: Pick<RunActionOptions, 'cancelAfter' | 'cancel' | 'killAfter'> = {},
+  ): Promise<StepResult> => {
     const path = [...[...jobPath].reverse(), base['PATH'] ?? ''].join(delimiter)
     const states = Object.fromEntries(Object.entries(state).map(([name, value]) => [`STATE_${name}`, value]))
     const result = await runStep({
@@ -122,6 +127,7 @@ export async function runAction(options: RunActionOptions): Promise<ActionResult
       onOutput: options.onOutput,
       giveUpAfter: options.giveUpAfter ?? GIVE_UP_AFTER_MS,
       cancelAfter: end.cancelAfter,
+      cancel: end.cancel,
       killAfter: end.killAfter,
     })
     jobEnv = { ...jobEnv, ...result.env }
@@ -146,6 +152,7 @@ interface Step {
   readonly onOutput: ((text: string) => void) | undefined
   readonly giveUpAfter: number
   readonly cancelAfter: Moment | undefined
+  readonly cancel: AbortSignal | undefined
   readonly killAfter: Moment | undefined
 }
 
@@ -185,6 +192,7 @@ async function runStep(step: Step): Promise<StepResult> {
     if (typeof moment === 'number') after(moment, work)
     else if (moment !== undefined) waiting.push({ when: moment.when, work })
   }
+  step.cancel?.addEventListener('abort', cancel, { once: true })
   after(step.giveUpAfter, () => {
     gaveUp = true
     child.kill('SIGKILL')
@@ -224,6 +232,7 @@ async function runStep(step: Step): Promise<StepResult> {
   })
   const seconds = (performance.now() - begun) / 1_000
   for (const timer of timers) clearTimeout(timer)
+  step.cancel?.removeEventListener('abort', cancel)
   child.stdout.destroy()
   child.stderr.destroy()
   if (gaveUp) throw new Error(`the step did not end within ${step.giveUpAfter / 1_000} s. Its output:\n${output}`)
