@@ -79,26 +79,32 @@ function culprits(all: readonly Culprit[]): string {
 
 const ENTRIES_SHOWN = 60
 
+/** Shares of the whole that are shorter than this can't be seen, and mermaid writes their names across their neighbours'. */
+const SHORTEST_SHOWN = 0.01
+
 /** A mermaid gantt of each workload's states. Its axis is in seconds since following began, written as the clock time that mermaid wants. */
 export function timeline(entries: readonly TimelineEntry[]): string {
-  const shown = entries.filter(entry => entry.to > entry.from).slice(0, ENTRIES_SHOWN)
+  const whole = Math.max(0, ...entries.map(entry => entry.to))
+  const shown = entries.filter(entry => entry.to - entry.from > whole * SHORTEST_SHOWN).slice(0, ENTRIES_SHOWN)
   if (shown.length === 0) return ''
   const workloads = [...new Set(shown.map(entry => entry.workload))]
   const sections = workloads.map(workload => {
+    const last = entries.findLast(entry => entry.workload === workload)
     const lines = shown
       .filter(entry => entry.workload === workload)
       .map(
         entry =>
-          `    ${mermaidText(entry.state)} :${style(entry.state)}${Math.round(entry.from)}, ${Math.max(Math.round(entry.to), Math.round(entry.from) + 1)}`,
+          `    ${mermaidText(entry.state)} :${style(entry.state, entry === last)}${Math.round(entry.from)}, ${Math.max(Math.round(entry.to), Math.round(entry.from) + 1)}`,
       )
     return `    section ${mermaidText(workload)}\n${lines.join('\n')}`
   })
   return `### Timeline\n\n${codeBlock(`gantt\n    dateFormat x\n    axisFormat %M:%S\n${sections.join('\n')}`, 'mermaid')}`
 }
 
-function style(state: string): string {
+/** Every pod is not ready at first: red only where it was the end. */
+function style(state: string, isLast: boolean): string {
   if (state === 'healthy') return 'done, '
-  return state === 'progressing' ? 'active, ' : 'crit, '
+  return state === 'progressing' || (state === 'Unhealthy' && !isLast) ? 'active, ' : 'crit, '
 }
 
 /** Mermaid ends a task's name at `:` and a line at `;`, and takes `#` for the start of an entity. */
