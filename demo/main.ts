@@ -1,0 +1,271 @@
+// `npm run demo`: from a commit to a verified release, and back, on real parts. Ends with 0 only when every step ended as the story says.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import { runAction } from '../__tests__/harness/run-action.ts'
+import { repositoryRoot } from '../scripts/action-file.ts'
+import { caughtAfter, differences } from './expectation.ts'
+import { type Chapter, page, type Story } from './page.ts'
+import { ask, type ProbeTally, type ServiceProbe, startProbe } from './service-probe.ts'
+import { bringUpSandbox, buildActions, resetNamespace, serviceUrl } from './setup.ts'
+import { APP, type Known, type Step, story } from './story.ts'
+import { createStepLog, createTerminal, printable, type Terminal, table, terminalWidth, wrap } from './terminal.ts'
+import type { Stretch } from './traffic-chart.ts'
+import { checkOut, versions, writeHistory } from './versions.ts'
+
+const USAGE = `usage: npm run demo -- [OPTION...]
+
+  --quiet            print the table at the end, nothing before it
+  --namespace NAME   the namespace to remove and make anew; default deploy-actions-demo
+  --report FILE      where the HTML page goes; default out/demo.html
+`
+
+class Cancelled extends Error {}
+
+interface Options {
+  readonly quiet: boolean
+  readonly namespace: string
+  readonly report: string
+}
+
+/** Undefined where only the usage was asked for. @throws Error for options that make no sense */
+function readOptions(argv: readonly string[]): Options | undefined {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      help: { type: 'boolean', short: 'h', default: false },
+      quiet: { type: 'boolean', short: 'q', default: false },
+      namespace: { type: 'string', default: 'deploy-actions-demo' },
+      report: { type: 'string', default: join(repositoryRoot, 'out', 'demo.html') },
+    },
+  })
+  if (values.help) return undefined
+  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(values.namespace)) throw new Error('--namespace is no name of a namespace')
+  if (/^(default|kube-.*)$/.test(values.namespace))
+    throw new Error(`--namespace ${values.namespace}: the demo removes it first, so take another`)
+  return { quiet: values.quiet, namespace: values.namespace, report: resolve(values.report) }
+}
+
+interface Told {
+  readonly chapters: readonly Chapter[]
+  readonly stretches: readonly Stretch[]
+  readonly tally: ProbeTally | undefined
+}
+
+/** Plays the story step by step, and stops at the first one that ends otherwise than told. */
+async function tell(options: Options, terminal: Terminal, workspace: string, signal: AbortSignal): Promise<Told> {
+  terminal.heading('Setting up')
+  const say = (line: string): void => terminal.say(printable(line))
+  await buildActions(say, signal)
+  const env = await bringUpSandbox(say, signal)
+  await resetNamespace(options.namespace, env, say, signal)
+  const commits = writeHistory(workspace)
+
+  const outputs = new Map<string, Readonly<Record<string, string>>>()
+  const chapters: Chapter[] = []
+  const stretches: Stretch[] = []
+  let probe: ServiceProbe | undefined
+  let known: Known = {
+    namespace: options.namespace,
+    registry: env['REGISTRY'] ?? '',
+    baseImage: env['BASE_IMAGE'] ?? '',
+    url: '',
+    outputs,
+  }
+  let checkedOut = ''
+  try {
+    for (const step of story) {
+      signal.throwIfAborted()
+      const change = versions.find(({ version }) => version === step.version)?.change ?? ''
+      if (step.action === 'build-push') {
+        terminal.heading(`Version ${step.version}: ${change}`)
+        checkOut(workspace, step.version)
+        checkedOut = step.version
+      }
+      const from = probe?.elapsed()
+      const chapter = await play(step, change, known, {
+        env,
+        workspace,
+        commit: commits.get(checkedOut) ?? '',
+        version: checkedOut,
+        outputs,
+        terminal,
+        signal,
+      })
+      chapters.push(chapter)
+      if (probe !== undefined)
+        stretches.push({ name: `${step.version} ${step.action}`, from: from ?? 0, to: probe.elapsed(), red: chapter.red })
+      signal.throwIfAborted()
+      if (chapter.differences.length > 0) break
+      if (probe === undefined && step.action === 'deploy-k8s') {
+        known = { ...known, url: await serviceUrl(options.namespace, APP, env, signal) }
+        await untilAnswers(known.url)
+        probe = startProbe(known.url)
+        terminal.say(`From here on the Service is asked 20 times a second: ${known.url}`, 2)
+      } else if (probe !== undefined && step.action !== 'build-push') {
+        const { requests, failures } = probe.tally()
+        terminal.say(`Users so far: ${requests} requests, ${failures} failed`, 4, failures === 0 ? 'dim' : 'red')
+      }
+    }
+  } finally {
+    // Also when the user cancels: a timer of the probe would keep this process alive.
+    await probe?.stop()
+  }
+  return { chapters, stretches, tally: probe?.tally() }
+}
+
+interface Stage {
+  readonly env: Record<string, string>
+  readonly workspace: string
+  readonly commit: string
+  /** The version that is checked out. */
+  readonly version: string
+  readonly outputs: Map<string, Readonly<Record<string, string>>>
+  readonly terminal: Terminal
+  readonly signal: AbortSignal
+}
+
+async function play(step: Step, change: string, known: Known, stage: Stage): Promise<Chapter> {
+  const { terminal } = stage
+  terminal.say(`${step.action}: ${step.title}`, 2, 'cyan')
+  const log = createStepLog(({ text, style }) => terminal.say(text, 4, style))
+  const result = await runAction({
+    action: step.action,
+    inputs: step.inputs(known),
+    env: stage.env,
+    workspace: stage.workspace,
+    github: {
+      repository: `acme/${APP}`,
+      sha: stage.commit,
+      ref: `refs/tags/v${stage.version}`,
+    },
+    onOutput: text => log.write(text),
+    cancel: stage.signal,
+    giveUpAfter: 300_000,
+  })
+  log.end()
+  stage.outputs.set(`${step.action} ${step.version}`, result.outputs)
+  const faults = result.conclusion === 'cancelled' ? [] : differences(result, step.expects(known))
+  const caught = caughtAfter(result)
+  const reason = result.outputs['reason'] ?? ''
+  const chapter: Chapter = {
+    version: step.version,
+    change,
+    action: step.action,
+    title: step.title,
+    red: result.conclusion !== 'success',
+    differences: faults,
+    verdict: result.outputs['result'] ?? result.conclusion,
+    cause: caught === undefined ? reason : `${reason}, seen after ${caught.toFixed(0)} s`,
+    seconds: result.seconds,
+    summary: result.summary,
+    log: printableLines(result.visible),
+  }
+  for (const fault of faults) terminal.say(`NOT AS TOLD: ${printable(fault)}`, 4, 'red')
+  if (faults.length === 0 && result.conclusion !== 'cancelled') {
+    const cause = chapter.cause === '' ? '' : ` (${chapter.cause})`
+    terminal.say(`✓ as told: ${chapter.verdict}${cause}, ${result.seconds.toFixed(1)} s`, 4, 'green')
+  }
+  return chapter
+}
+
+const printableLines = (text: string): string => text.split('\n').map(printable).join('\n')
+
+const REACHED_WITHIN_MS = 10_000
+
+/** @throws Error when this machine can't reach the Service, though its pods are ready */
+async function untilAnswers(url: string): Promise<void> {
+  const begun = performance.now()
+  for (;;) {
+    const answer = await ask(url)
+    if (answer.kind === 'answered') return
+    if (performance.now() - begun > REACHED_WITHIN_MS)
+      throw new Error(
+        `${url} does not answer this machine (${answer.why}), though its pods are ready. The cluster's nodes must be reachable from here.`,
+      )
+    await new Promise(resolve => setTimeout(resolve, 200))
+  }
+}
+
+function judged({ chapters, stretches, tally }: Told): Story {
+  const untold = story.length - chapters.length
+  const faults = chapters.flatMap(chapter => chapter.differences.map(fault => `${chapter.version} ${chapter.action}: ${fault}`))
+  const silent = tally === undefined || tally.requests === 0
+  const asTold = faults.length === 0 && untold === 0 && !silent && tally.failures === 0
+  const verdict = asTold
+    ? 'Everything ended as told: two good versions were verified, two bad ones taken back, and the Service never stopped answering.'
+    : [
+        ...faults,
+        ...(untold === 0 ? [] : [`${untold} steps were not reached`]),
+        ...(silent ? ['the Service was never reached'] : []),
+        ...(tally !== undefined && tally.failures > 0 ? [`${tally.failures} of ${tally.requests} requests failed`] : []),
+      ].join('; ')
+  return { chapters, stretches, tally, verdict, asTold, when: new Date() }
+}
+
+function rowsOf({ chapters, tally, stretches }: Story): string[][] {
+  const rows = chapters.map(chapter => [
+    chapter.differences.length === 0 ? '✓' : '✗',
+    `${chapter.version} ${chapter.action}`,
+    chapter.verdict,
+    chapter.cause,
+    chapter.seconds.toFixed(1).padStart(7),
+  ])
+  if (tally === undefined) return rows
+  const good = tally.failures === 0 && tally.requests > 0
+  const cause = good ? `slowest ${Math.round(tally.slowestMs)} ms` : (tally.kept[0]?.why ?? 'no request')
+  const last = stretches.at(-1)?.to ?? 0
+  return [
+    ...rows,
+    [good ? '✓' : '✗', 'Service, all along', `${tally.failures} of ${tally.requests} failed`, cause, last.toFixed(1).padStart(7)],
+  ]
+}
+
+async function main(): Promise<number> {
+  const options = readOptions(process.argv.slice(2))
+  if (options === undefined) {
+    process.stdout.write(USAGE)
+    return 0
+  }
+  const terminal = createTerminal(options.quiet)
+  const cancel = new AbortController()
+  let cancelledAt = 0
+  const onSignal = (): void => {
+    // A terminal and npm may each send the same Ctrl-C.
+    if (cancel.signal.aborted && Date.now() - cancelledAt > 1_000) process.exit(130)
+    if (cancel.signal.aborted) return
+    cancelledAt = Date.now()
+    cancel.abort(new Cancelled('cancelled'))
+    terminal.heading('Cancelled: the step under way puts back what it changed. Once more to end at once.')
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  const workspace = mkdtempSync(join(tmpdir(), 'deploy-actions-demo-'))
+  process.on('exit', () => rmSync(workspace, { recursive: true, force: true }))
+
+  const begun = performance.now()
+  const told = judged(await tell(options, terminal, workspace, cancel.signal))
+  mkdirSync(dirname(options.report), { recursive: true })
+  writeFileSync(options.report, page(told))
+
+  terminal.heading(`The whole story took ${((performance.now() - begun) / 1_000).toFixed(0)} s`)
+  terminal.always(table([['', 'step', 'verdict', 'cause', 'seconds'], ...rowsOf(told)], terminalWidth(), 3))
+  terminal.always(['', ...wrap(told.verdict, terminalWidth(), '', ''), '', `All job summaries: ${pathToFileURL(options.report)}`])
+  terminal.say(`Look around: eval "$(npm run -s sandbox -- status --env)"; kubectl -n ${options.namespace} get all`, 0)
+  terminal.say('The sandbox stays up for the next run; npm run sandbox -- down ends it.', 0)
+  return told.asTold ? 0 : 1
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  if (error instanceof Cancelled || (error instanceof Error && error.name === 'AbortError')) process.exitCode = 130
+  else {
+    process.stderr.write(`\nThe demo could not go on: ${error instanceof Error ? error.message : error}\n`)
+    process.exitCode = 1
+  }
+}
+// The actions' processes have ended by now; what a library left open is no reason to stay.
+process.exit()
