@@ -1,6 +1,6 @@
 // What git, the event and package.json say of a commit, read from repositories made for each test.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
@@ -98,4 +98,19 @@ test.each([
 test('no package.json above the workspace is read', async () => {
   writeFileSync(join(root, 'package.json'), '{"version":"9.9.9"}')
   expect((await readSource(workspace, workspace, '', { ...base, GIT_CEILING_DIRECTORIES: root })).version).toBeUndefined()
+})
+
+test('a bare repository among the files of a commit runs nothing on the runner', async () => {
+  const folder = join(workspace, 'app')
+  const mark = join(root, 'ran')
+  for (const part of ['objects', 'refs/heads', 'refs/tags']) mkdirSync(join(folder, part), { recursive: true })
+  writeFileSync(join(folder, 'HEAD'), 'ref: refs/heads/main')
+  for (const name of ['heads/main', 'tags/v9.9.9']) writeFileSync(join(folder, 'refs', name), `${'1'.repeat(40)}\n`)
+  // Its commit is missing and is to be fetched, by a command of its own.
+  writeFileSync(
+    join(folder, 'config'),
+    `[core]\nrepositoryformatversion = 1\nbare = true\nsshCommand = "touch ${mark};"\n[extensions]\npartialClone = o\n[remote "o"]\nurl = ssh://x/y\npromisor = true\n`,
+  )
+  const source = await readSource(folder, workspace, '', base)
+  expect([existsSync(mark), source.version, source.revision]).toEqual([false, undefined, undefined])
 })

@@ -103,7 +103,18 @@ export function findProgram(name: string, env: NodeJS.ProcessEnv): string | unde
   return undefined
 }
 
-/** The environment for a program we start: without the step's own inputs, which hold secrets. */
+/**
+ * The environment for a program we start: without the step's own inputs, which hold secrets. No git in it (buildx starts one too) takes a folder of
+ * the checkout for a bare repository, whose configuration could name programs to run.
+ */
 export function childEnvironment(env: NodeJS.ProcessEnv, more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-  return { ...Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('INPUT_'))), ...more }
+  const own = Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('INPUT_')))
+  return { ...own, ...gitSetting(env, 'safe.bareRepository', 'explicit'), ...more }
+}
+
+/** One more setting for git, after those that the environment gives it already. */
+function gitSetting(env: NodeJS.ProcessEnv, name: string, value: string): NodeJS.ProcessEnv {
+  const count = Number(env['GIT_CONFIG_COUNT'] || 0)
+  if (!Number.isSafeInteger(count) || count < 0) return {}
+  return { GIT_CONFIG_COUNT: String(count + 1), [`GIT_CONFIG_KEY_${count}`]: name, [`GIT_CONFIG_VALUE_${count}`]: value }
 }

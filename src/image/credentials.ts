@@ -83,8 +83,8 @@ export async function storedCredentials(
   signal?: AbortSignal,
 ): Promise<Credentials | undefined> {
   const config = readDockerConfig(env)
-  const helper = helperFor(config, registry)
-  if (helper !== undefined && findProgram(helper, env) !== undefined) {
+  const helper = findProgram(helperFor(config, registry) ?? '', env)
+  if (helper !== undefined) {
     const answer = await runCommand(helper, ['get'], {
       env: childEnvironment(env),
       input: configKey(registry),
@@ -133,9 +133,10 @@ export async function logIn(
   }
   const config = readDockerConfig(env)
   const helper = helperFor(config, registry)
-  if (helper !== undefined && findProgram(helper, env) !== undefined) {
+  const program = findProgram(helper ?? '', env)
+  if (program !== undefined) {
     const entry = JSON.stringify({ ServerURL: configKey(registry), Username: username, Secret: password })
-    const answer = await runCommand(helper, ['store'], { ...settings, input: entry })
+    const answer = await runCommand(program, ['store'], { ...settings, input: entry })
     if (answer.code === 0) return
     throw new ExpectedFailure(
       'Unauthorized',

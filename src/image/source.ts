@@ -9,6 +9,15 @@ const LARGEST_PACKAGE_JSON_BYTES = 1024 * 1024
 /** Nearest tags that look like a version and are none, such as v1.2.3.4, before we give up. */
 const TAGS_PASSED_OVER = 8
 
+/** What is asked needs no transport: in a partial clone git would start one, by the repository's own configuration, for what is missing. */
+const NOTHING_FETCHED = {
+  GIT_NO_LAZY_FETCH: '1',
+  GIT_ALLOW_PROTOCOL: 'none',
+  GIT_OPTIONAL_LOCKS: '0',
+  GIT_TERMINAL_PROMPT: '0',
+  LC_ALL: 'C',
+}
+
 export interface Source {
   readonly version: FoundVersion | undefined
   /** The full commit hash. */
@@ -29,7 +38,7 @@ export async function readSource(
     program === undefined
       ? undefined
       : runCommand(program, ['-C', folder, '-c', 'safe.directory=*', '-c', 'core.fsmonitor=false', ...args], {
-          env: childEnvironment(env, { GIT_OPTIONAL_LOCKS: '0', GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C' }),
+          env: childEnvironment(env, NOTHING_FETCHED),
           ...(signal === undefined ? {} : { signal }),
         })
   const facts = await git('rev-parse', '--is-shallow-repository', 'HEAD')
