@@ -138,7 +138,7 @@ const bad: readonly Bad[] = [
     culprit: NONE,
     says: ['maximum memory usage'],
     fact: /"ReplicaFailure"/,
-    grace: 20,
+    grace: 0,
   },
   {
     scenario: 'readiness-404',

@@ -197,8 +197,12 @@ function judgeCreation(snapshot: DeploymentSnapshot, replicaSet: ReplicaSet | un
   const since = latest([from, endingUntil(snapshot)], now)
   // The controller tries again after twice the time each time: a quota that is freed after 33 s was seen to be used after 41.
   const ms = Math.max(GRACES.FailedCreate.ms, since - from + 5_000)
+  if (REFUSED_FOR_GOOD.test(message)) return [{ ...within(GRACES.Refused, from, now, 'FailedCreate', message), pod: '' }]
   return [{ ...within({ ms }, since, now, text(condition.reason) || 'FailedCreate', message), pod: '' }]
 }
+
+/** What LimitRanger and PodSecurity say when they refuse a pod. */
+const REFUSED_FOR_GOOD = /(?:maximum|minimum) \S+ usage per (?:Container|Pod) is |violates PodSecurity "/
 
 /** When the last pod that is ending must be gone, or the last one went: until then it holds quota, ports, volumes and room. */
 function endingUntil({ pods, lastPodGoneAt }: DeploymentSnapshot): number | undefined {

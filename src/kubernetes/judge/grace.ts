@@ -38,6 +38,7 @@ export const GRACES = {
     ms: 20_000,
     why: 'an admission webhook may be restarting; quota is free again when old pods are gone, which is waited for beyond that',
   },
+  Refused: { ms: 0, why: 'a LimitRange and Pod Security look at the pod alone: the same pod is refused again' },
   Gone: { ms: 60_000, why: 'a watch that was cut may not have told yet that the object is there' },
 } as const satisfies Record<string, Grace>
 
