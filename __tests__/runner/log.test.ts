@@ -2,6 +2,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { createLog, type Log } from '../../src/runner/log.ts'
+import { inline } from '../../src/runner/markdown.ts'
 import { readStepOutput } from '../harness/step-output.ts'
 
 function recorded(): { log: Log; printed: () => string } {
@@ -47,6 +48,28 @@ describe('secrets', () => {
     const { log } = recorded()
     for (const secret of secrets) log.mask(secret)
     expect(log.redact(text)).toBe(clean)
+  })
+
+  test.each<[string, string]>([
+    ['Markdown', inline('<ghs_a*b|c@d&e>')],
+    ['the report of a check', '&#60;ghs&#95;a&#42;b&#124;c&#64;d&#38;e&#62;'],
+    ['JSON', JSON.stringify('<ghs_a*b|c@d&e>').slice(1, -1)],
+    ['a URL', encodeURIComponent('<ghs_a*b|c@d&e>')],
+    ['a URL, in lower case', encodeURIComponent('<ghs_a*b|c@d&e>').toLowerCase()],
+  ])('are known as %s writes them', (_, written) => {
+    const { log } = recorded()
+    log.mask('<ghs_a*b|c@d&e>')
+    expect(log.redact(`a ${written} b`)).toBe('a *** b')
+  })
+
+  test.each([
+    ['several lines on one', 'first line\nsecond line', inline('first line\nsecond line')],
+    ['quotes and backslashes in JSON', 'a"b\\c', JSON.stringify('a"b\\c').slice(1, -1)],
+    ['a very long one', 'x_'.repeat(50_000), 'x_'.repeat(50_000)],
+  ])('%s', (_, secret, written) => {
+    const { log } = recorded()
+    log.mask(secret)
+    expect(log.redact(written)).toBe('***')
   })
 
   test.each<[string, string[]]>([

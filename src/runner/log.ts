@@ -2,6 +2,7 @@
 
 import type { FilePosition } from './failure.ts'
 import { withoutCommands } from './foreign-text.ts'
+import { secretSpellings } from './secret-spellings.ts'
 import { annotation, workflowCommand } from './workflow-commands.ts'
 
 export interface Log {
@@ -16,7 +17,7 @@ export interface Log {
   group(title: string, lines: readonly string[]): void
   /** From here on the value is never seen in the log, in an output or in a summary. */
   mask(secret: string): void
-  /** The text with all registered secrets blotted out. */
+  /** The text with all registered secrets blotted out, also where Markdown, JSON or a URL has escaped them. */
   redact(text: string): string
 }
 
@@ -24,8 +25,9 @@ export interface Log {
 const SHORTEST_REDACTED = 4
 
 export function createLog(write: (text: string) => void): Log {
-  let secrets: readonly string[] = []
-  const redact = (text: string): string => secrets.reduce((clean, secret) => clean.replaceAll(secret, '***'), text)
+  const secrets = new Map<string, RegExp | string>()
+  let longestFirst: readonly (RegExp | string)[] = []
+  const redact = (text: string): string => longestFirst.reduce<string>((clean, secret) => clean.replaceAll(secret, '***'), text)
   const line = (text: string): void => write(`${text}\n`)
   const annotate = (level: 'error' | 'warning' | 'notice', message: string, title = '', at?: FilePosition): void =>
     line(annotation(level, redact(message), redact(title), at && { ...at, file: redact(at.file) }))
@@ -47,9 +49,10 @@ export function createLog(write: (text: string) => void): Log {
         // A short line of a long secret, such as a brace, is no secret; as a mask it would blot out every other brace of the job's log.
         if (part === '' || (part !== whole && part.length < SHORTEST_REDACTED)) continue
         line(workflowCommand('add-mask', {}, part))
-        // The longest first: a secret that begins with another one would else be seen from there on.
-        if (part.length >= SHORTEST_REDACTED) secrets = [...new Set([...secrets, part])].sort((a, b) => b.length - a.length)
+        if (part.length >= SHORTEST_REDACTED) secrets.set(part, secretSpellings(part))
       }
+      // A secret that begins with another one would else be seen from there on.
+      longestFirst = [...secrets].sort(([a], [b]) => b.length - a.length).map(([, spellings]) => spellings)
     },
     redact,
   }
