@@ -15,6 +15,8 @@ export interface Environment {
   REGISTRY: string
   /** Reference of an image with busybox and its applets, to start FROM. */
   BASE_IMAGE: string
+  /** Address of a fake of GitHub's API; its token is `sandbox-token`. */
+  GITHUB_API_URL?: string
   /** Folders to put in front of PATH: kubectl, buildx, act, actionlint. */
   PATH_PREPEND: string[]
 }
@@ -38,6 +40,7 @@ export function sandboxEnvironment(): Environment {
     BUILDX_CONFIG: take('BUILDX_CONFIG'),
     REGISTRY: take('REGISTRY'),
     BASE_IMAGE: take('BASE_IMAGE'),
+    ...(found.GITHUB_API_URL ? { GITHUB_API_URL: found.GITHUB_API_URL } : {}),
     PATH_PREPEND: found.PATH_PREPEND ?? [],
   }
 }

@@ -5,6 +5,7 @@ import { baseImageUp } from './builder/base-image.ts'
 import { builderDown, builderUp } from './builder/builder.ts'
 import { clusterChoice, clusterDown, clusterUp } from './cluster/cluster.ts'
 import { exportLines } from './environment.ts'
+import { githubDown, githubUp } from './github/github.ts'
 import { isAlive } from './identity.ts'
 import { isReady, isRunning, records, startAgain, stop } from './processes.ts'
 import { say, seconds } from './progress.ts'
@@ -26,6 +27,7 @@ const parts: Record<PartName, Part> = {
   },
   builder: { up: builderUp, down: builderDown },
   tools: { up: toolsUp, down: async () => {} },
+  github: { up: githubUp, down: githubDown },
 }
 
 async function up(names: PartName[]): Promise<void> {

@@ -3,7 +3,6 @@
 // Usage: npm run build && node scripts/release-tree.ts DIR
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { parse } from 'yaml'
 import { actionNames, readActionFile, repositoryRoot } from './action-file.ts'
 
@@ -61,7 +60,7 @@ function copy(from: string, to: string, names: readonly string[]): void {
   for (const name of names) if (existsSync(join(from, name))) cpSync(join(from, name), join(to, name), { recursive: true })
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+if (import.meta.main) {
   const [folder, ...rest] = process.argv.slice(2)
   if (folder === undefined || rest.length > 0) {
     process.stderr.write('usage: npm run build && node scripts/release-tree.ts DIR\n')
