@@ -11,7 +11,7 @@ import { type Chapter, page, type Story } from './page.ts'
 import { ask, type ProbeTally, type ServiceProbe, startProbe } from './service-probe.ts'
 import { bringUpSandbox, buildActions, resetNamespace, serviceUrl } from './setup.ts'
 import { APP, type Known, type Step, story } from './story.ts'
-import { createStepLog, createTerminal, printable, type Terminal, table, terminalWidth, wrap } from './terminal.ts'
+import { createStepLog, createTerminal, printable, readableLog, type Terminal, table, terminalWidth, wrap } from './terminal.ts'
 import type { Stretch } from './traffic-chart.ts'
 import { checkOut, versions, writeHistory } from './versions.ts'
 
@@ -161,7 +161,8 @@ async function play(step: Step, change: string, known: Known, stage: Stage): Pro
     cause: caught === undefined ? reason : `${reason}, seen after ${caught.toFixed(0)} s`,
     seconds: result.seconds,
     summary: result.summary,
-    log: printableLines(result.visible),
+    log: readableLog(result.output),
+    message: result.outputs['message'] ?? '',
   }
   for (const fault of faults) terminal.say(`NOT AS TOLD: ${printable(fault)}`, 4, 'red')
   if (faults.length === 0 && result.conclusion !== 'cancelled') {
@@ -170,8 +171,6 @@ async function play(step: Step, change: string, known: Known, stage: Stage): Pro
   }
   return chapter
 }
-
-const printableLines = (text: string): string => text.split('\n').map(printable).join('\n')
 
 const REACHED_WITHIN_MS = 10_000
 

@@ -19,7 +19,9 @@ export interface Chapter {
   readonly seconds: number
   /** The job summary, Markdown. */
   readonly summary: string
-  /** What the step printed, without masks. */
+  /** The step's own sentence on its end. */
+  readonly message: string
+  /** What the step printed, made readable. */
   readonly log: string
 }
 
@@ -73,7 +75,7 @@ function row(chapter: Chapter, index: number): string {
   return (
     `<tr${first === '' ? '' : ' class="first"'}><td>${first}</td><td><a href="#step-${index + 1}">${escapeHtml(chapter.action)}</a></td>` +
     `<td><span class="badge ${chapter.red ? 'crit' : 'done'}">${escapeHtml(chapter.verdict)}</span>${sign}</td>` +
-    `<td class="cause">${escapeHtml(chapter.cause)}</td><td class="number">${chapter.seconds.toFixed(1)}</td></tr>`
+    `<td class="cause">${escapeHtml(chapter.cause)}${chapter.red ? `<br><span class="soft">${escapeHtml(chapter.message)}</span>` : ''}</td><td class="number">${chapter.seconds.toFixed(1)}</td></tr>`
   )
 }
 

@@ -81,6 +81,23 @@ export function createStepLog(show: (line: ShownLine) => void): { write(text: st
   }
 }
 
+/** A whole log for reading: masks and debug lines left out, commands as what they mean, a group's lines indented. */
+export function readableLog(output: string): string {
+  const lines: string[] = []
+  let indent = ''
+  for (const raw of output.split(/\r\n|\r|\n/)) {
+    const command = parseCommand(raw)
+    if (command?.name === 'endgroup') indent = ''
+    else if (command === undefined) lines.push(indent + printable(raw))
+    else if (command.name === 'group') {
+      lines.push(`▾ ${printable(command.data)}`)
+      indent = '  '
+    } else if (/^(error|warning|notice)$/.test(command.name))
+      lines.push(`${command.name === 'error' ? '✗' : '!'} ${printable(command.data)}`)
+  }
+  return lines.join('\n').trimEnd()
+}
+
 /** Nothing a stranger wrote may move the reader's cursor. */
 export function printable(text: string): string {
   return stripVTControlCharacters(text).replace(/[\p{Cc}\p{Cf}]+/gu, ' ')

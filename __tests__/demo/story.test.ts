@@ -99,6 +99,7 @@ test('the page holds each step, escaped, and asks no network for anything', () =
     cause: '',
     seconds: 1.25,
     summary: '### Image\n\n<script>x</script>',
+    message: '',
     log: '</code><script>y</script>',
   }
   const html = page({

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { createStepLog, printable, table, wrap } from '../../demo/terminal.ts'
+import { createStepLog, printable, readableLog, table, wrap } from '../../demo/terminal.ts'
 
 const DIGEST = `sha256:${'0123456789abcdef'.repeat(4)}`
 
@@ -39,6 +39,11 @@ describe("a step's log", () => {
   ])('shows %s', (_, pieces, lines) => {
     expect(shown(...pieces)).toEqual(lines)
   })
+})
+
+test('a whole log can be read', () => {
+  const output = '::add-mask::secret\na\n::group::G\nx\n::endgroup::\n::debug::d\n::error title=t::e%0Af\n::warning::w\n\n'
+  expect(readableLog(output)).toBe('a\n▾ G\n  x\n✗ e f\n! w')
 })
 
 describe('a table', () => {

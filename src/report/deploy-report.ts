@@ -51,7 +51,9 @@ function changes(report: DeployReport): string {
   const rows = changed.slice(0, CHANGES_SHOWN).map(change => [change.object, change.action, change.details.join('; ')])
   const more = changed.length > CHANGES_SHOWN ? `\n\nand ${changed.length - CHANGES_SHOWN} more objects` : ''
   const diff =
-    report.plan.diff === '' ? '' : `\n\n<details><summary>Diff</summary>\n\n${codeBlock(report.plan.diff, 'diff')}\n\n</details>`
+    report.plan.diff === ''
+      ? ''
+      : `\n\n<details><summary>Diff</summary>\n\n${codeBlock(report.plan.diff.trimEnd(), 'diff')}\n\n</details>`
   return `### What changed\n\n${table(['object', '', 'fields'], rows)}${more}${diff}`
 }
 
