@@ -198,6 +198,21 @@ describe('a Deployment', () => {
       progressing,
     ],
     [
+      'no progress, told in the very second in which the release began',
+      snapshot([], {
+        since: BEGAN + 400,
+        deployment: deployment(
+          {},
+          {
+            updatedReplicas: 0,
+            conditions: [{ type: 'Progressing', status: 'False', reason: 'ProgressDeadlineExceeded', lastUpdateTime: stamp(0) }],
+          },
+        ),
+      }),
+      1,
+      { ...failed, reason: 'ProgressDeadlineExceeded' },
+    ],
+    [
       'no progress, and it can be told why',
       snapshot([pod({ conditions: [], status: { ready: false, state: waiting('ErrImagePull', 'not found') } })], {
         deployment: deployment(
@@ -428,6 +443,7 @@ describe('pods that their node ended', () => {
       10,
       progressing,
     ],
+    ['as many as there are to be', snapshot(three, { deployment: deployment({ replicas: 3 }) }), 10, progressing],
     ['one of many', snapshot([...three, pod({ name: 'web-2-d' })], { deployment: deployment({ replicas: 5 }) }), 10, progressing],
     [
       'a pod that somebody deletes',
@@ -467,6 +483,14 @@ describe('a container that ends', () => {
     ],
     ['twice by a signal', snapshot([down(1, 137)]), 3, { ...progressing, message: 'SIGKILL' }],
     ['three times by a real-time signal', snapshot([down(2, 162)]), 3, { ...failed, message: '(signal 34)' }],
+    [
+      'three times, once for its probe and then by itself',
+      snapshot([down(2, 1)], {
+        events: [event('web-2-a', 'Killing', 'Container app failed liveness probe, will be restarted', 0)],
+      }),
+      20,
+      { ...failed, reason: 'CrashLoopBackOff' },
+    ],
     [
       'again and again, and its last end is forgotten',
       snapshot([pod({ conditions: [], status: { ready: false, restartCount: 5, state: waiting('CrashLoopBackOff') } })]),
@@ -617,6 +641,12 @@ describe('a container that waits', () => {
       35,
       { ...progressing, reason: 'FailedMount', recheckAt: 36 },
     ],
+    [
+      'a volume, and its container has no state at all',
+      snapshot([stuck('', '', { status: { ready: false, state: {} } })], { events: [mount('FailedMount', 1)] }),
+      36,
+      failed,
+    ],
     ['a volume, beyond it', snapshot([stuck('ContainerCreating')], { events: [mount('FailedMount', 1, 33)] }), 36, failed],
     [
       'a volume once, and then a slow image',
@@ -752,6 +782,14 @@ describe('a container that is not ready', () => {
       { ...progressing, recheckAt: 55 },
     ],
     [
+      'because there is no such page, and its probe is patient',
+      snapshot([unready({ periodSeconds: 30, failureThreshold: 4 })], {
+        events: [said('HTTP probe failed with statuscode: 404', 0, 90)],
+      }),
+      119,
+      { ...progressing, recheckAt: 120 },
+    ],
+    [
       'because it is throttled',
       snapshot([unready({})], { events: [said('HTTP probe failed with statuscode: 429', 1, 31)] }),
       40,
@@ -800,9 +838,17 @@ describe('a liveness probe', () => {
       {
         ...progressing,
         reason: 'Unhealthy',
-        message: 'will be killed: Liveness probe failed: connection refused',
+        message: 'may soon be killed: Liveness probe failed: connection refused',
         recheckAt: 24,
       },
+    ],
+    [
+      'could not be asked, which is no failure',
+      snapshot([alive(1)], {
+        events: [event('web-2-a', 'Unhealthy', 'Liveness probe errored and resulted in unknown state', 11)],
+      }),
+      14,
+      healthy,
     ],
     ['failed once, and no more', snapshot([alive(1)], { events: [fails(11, 11)] }), 24, healthy],
     ['failed in an earlier life', snapshot([alive(30, 1)], { events: [fails(5, 29), kills(29)] }), 31, { ...healthy }],

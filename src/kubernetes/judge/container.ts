@@ -215,7 +215,7 @@ function judgeProbeKills(context: ContainerContext): Finding | undefined {
     const said = probeSaid(events, kind)
     return {
       reason: 'Unhealthy',
-      message: `container ${container.name} will be killed: ${said}`,
+      message: `container ${container.name} may soon be killed: ${said}`,
       doomed: false,
       recheckAt: failsUntil,
     }

@@ -33,9 +33,9 @@ export function newest(events: readonly Event[], ...reasons: readonly string[]):
 
 export type ProbeKind = 'Liveness' | 'Readiness' | 'Startup'
 
-/** Failures of a probe, oldest first: `Liveness probe failed: ...`, `Liveness probe errored: ...`. */
+/** Failures of a probe, oldest first: `Liveness probe failed: ...`. One that `errored` could not be asked, which the kubelet does not count. */
 export function probeFailures(events: readonly Event[], kind: ProbeKind): readonly Event[] {
-  return events.filter(event => event.reason === 'Unhealthy' && text(event.message).startsWith(`${kind} probe `))
+  return events.filter(event => event.reason === 'Unhealthy' && text(event.message).startsWith(`${kind} probe failed`))
 }
 
 /** The kubelet's decisions to restart the container for the sake of a probe, oldest first. The container may take its whole time to end after that. */

@@ -1,0 +1,129 @@
+// The watch keeps in memory what the judges read: fed with a recording as the API server sent it, it must come to the same judgements.
+import { describe, expect, test } from '@jest/globals'
+import type { Deployment } from 'kubernetes-types/apps/v1.js'
+import type { KubernetesApi, StreamOptions } from '../../src/kubernetes/api.ts'
+import type { KubernetesObject } from '../../src/kubernetes/objects.ts'
+import { ReleaseWatch, type Workload } from '../../src/kubernetes/release-watch.ts'
+import { ManualClock, settle } from '../deploy/manual-clock.ts'
+import { type Json, type Kind, merge, type Recording } from './judge/recording.ts'
+import { Replay, readRecording } from './judge/replay.ts'
+
+const KINDS: Readonly<Record<string, Kind>> = {
+  deployments: 'Deployment',
+  replicasets: 'ReplicaSet',
+  pods: 'Pod',
+  events: 'Event',
+}
+
+/** The API server of a recording. The clock shows its time. */
+class RecordedApi {
+  readonly clock: ManualClock
+  readonly #recording: Recording
+  readonly #states = new Map<string, Json>()
+  readonly #streams = new Map<Kind, (line: string) => void>()
+  #next = 0
+
+  constructor(recording: Recording) {
+    this.#recording = recording
+    this.clock = new ManualClock(recording.beganAt)
+  }
+
+  readonly api = {
+    now: () => this.clock.now(),
+    list: async (path: string) => {
+      const kind = kindOf(path)
+      const listed = this.#recording.frames.filter(frame => frame.kind === kind && frame.at <= this.#recording.appliedAt)
+      const objects = new Map<string, Json>()
+      for (const frame of listed) {
+        if (frame.type === 'DELETED') objects.delete(frame.uid)
+        else objects.set(frame.uid, frame.type === 'ADDED' ? frame.object : merge(objects.get(frame.uid) ?? null, frame.patch))
+      }
+      for (const [uid, object] of objects) this.#states.set(uid, object)
+      return { items: [...objects.values()] as unknown as KubernetesObject[], resourceVersion: '1' }
+    },
+    stream: (path: string, { onLine, onOpen, signal }: StreamOptions) => {
+      this.#streams.set(kindOf(path), onLine)
+      onOpen?.()
+      return new Promise<void>(resolve => signal?.addEventListener('abort', () => resolve()))
+    },
+  } as unknown as KubernetesApi
+
+  /** Sends what was told until `at` ms. */
+  async playUntil(at: number): Promise<void> {
+    const { frames, appliedAt, beganAt } = this.#recording
+    for (; (frames[this.#next]?.at ?? Number.POSITIVE_INFINITY) <= at; this.#next++) {
+      const frame = frames[this.#next]
+      if (frame === undefined || frame.at <= appliedAt) continue
+      await this.clock.advance(beganAt + frame.at - this.clock.now())
+      const before = this.#states.get(frame.uid) ?? null
+      const object = frame.type === 'ADDED' ? frame.object : frame.type === 'MODIFIED' ? merge(before, frame.patch) : before
+      this.#states.set(frame.uid, object)
+      this.#streams.get(frame.kind)?.(JSON.stringify({ type: frame.type, object }))
+    }
+    await this.clock.advance(beganAt + at - this.clock.now())
+  }
+}
+
+function kindOf(path: string): Kind {
+  const kind = KINDS[path.split('/').at(-1) ?? '']
+  if (kind === undefined) throw new Error(`nothing is recorded of ${path}`)
+  return kind
+}
+
+async function watching(recording: Recording): Promise<{ server: RecordedApi; watch: ReleaseWatch; workload: Workload }> {
+  const { frames } = recording
+  const first = frames.find(frame => frame.kind === 'Deployment' && frame.type === 'ADDED')
+  const namespace = (first?.type === 'ADDED' ? (first.object as unknown as Deployment).metadata?.namespace : undefined) ?? ''
+  const workload: Workload = { kind: 'Deployment', namespace, name: 'web' }
+  const server = new RecordedApi(recording)
+  const watch = new ReleaseWatch({
+    api: server.api,
+    workloads: [workload],
+    clock: server.clock,
+    signal: new AbortController().signal,
+    namespace,
+    onTrouble: () => undefined,
+  })
+  await watch.start()
+  await settle(2)
+  await server.playUntil(recording.appliedAt)
+  watch.expectGeneration(workload, recording.generation)
+  return { server, watch, workload }
+}
+
+describe('a watched release is judged as the recording is', () => {
+  test.each([
+    'update-crashes',
+    'crash-after-ready',
+    'quota-exceeded',
+    'crashed-before',
+    'pod-ended-by-node',
+    'old-pods-slow-to-end',
+  ])('%s', async scenario => {
+    const recording = readRecording(scenario)
+    const replay = new Replay(recording)
+    const { server, watch } = await watching(recording)
+    const observation = watch.observe()
+    const end = recording.frames.at(-1)?.at ?? 0
+    for (let at = recording.appliedAt + 50; at <= end + 30_000; at += 1_000) {
+      await server.playUntil(at)
+      const seen = observation.judge().workloads[0]
+      expect({ at, ...seen }).toEqual({ at, ...replay.judge(at) })
+    }
+    observation.close()
+    watch.close()
+  })
+})
+
+test('whoever listens is told of each change of the workload, until he leaves', async () => {
+  const { server, watch } = await watching(readRecording('good'))
+  let told = 0
+  const leave = watch.observe().subscribe(() => told++)
+  await server.playUntil(2_000)
+  expect(told).toBeGreaterThan(10)
+  leave()
+  const before = told
+  await server.playUntil(20_000)
+  expect(told).toBe(before)
+  watch.close()
+})
