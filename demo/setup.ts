@@ -68,20 +68,21 @@ export async function resetNamespace(name: string, env: Record<string, string>, 
   say(`The namespace ${name} is there, and empty.`)
 }
 
-/** The Service's address as this machine reaches it: its port on the first node. */
+/** The Service's address as this machine reaches it: its port on a node where one of its pods runs. @throws Error when it has none */
 export async function serviceUrl(
   namespace: string,
   service: string,
   env: Record<string, string>,
   signal: AbortSignal,
 ): Promise<string> {
-  const address = 'jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}'
-  const [node = '', port = ''] = await Promise.all([
-    kubectl(['get', 'nodes', '-o', address], env, signal),
-    kubectl(['-n', namespace, 'get', 'service', service, '-o', 'jsonpath={.spec.ports[0].nodePort}'], env, signal),
+  const get = (...argv: string[]): Promise<string> => kubectl(['-n', namespace, 'get', ...argv], env, signal)
+  const [node, port] = await Promise.all([
+    get('pods', '-l', `app=${service}`, '-o', 'jsonpath={.items[0].status.hostIP}'),
+    get('service', service, '-o', 'jsonpath={.spec.ports[0].nodePort}'),
   ])
-  const [first = ''] = node.split(' ')
-  return `http://${first.includes(':') ? `[${first}]` : first}:${port}/`
+  const url = `http://${node.includes(':') ? `[${node}]` : node}:${port}/`
+  if (node === '' || port === '') throw new Error(`service/${service} has no port on a node, or no pod: "${url}"`)
+  return url
 }
 
 async function kubectl(argv: readonly string[], env: Record<string, string>, signal: AbortSignal): Promise<string> {
