@@ -126,6 +126,8 @@ describe('faults', () => {
     ['a: "x', 1, undefined, /no YAML/],
     ['a: 1\n---\nb: 1\nb: 2', 4, 1, /"b" stands here a second time, the first is on line 3/],
     ['{"a":1}\n{"b":1,\n"b":2}', 3, 1, /second time/],
+    ['\n {"a":1} {"b":1} {"c":1,"c":2}', 2, 25, /second time/],
+    ['{"a":\n1} {"b":1}\n{"c":1} {"d":1,"d":2}', 3, 16, /second time/],
     ['%YAML 1.2\n---\na: 1', 2, undefined, /directives/],
     ['-----BEGIN CERTIFICATE-----', 1, 4, /only a comment may follow/],
     ['a: \u0001', 1, 4, /control character \(code 1\)/],
@@ -153,6 +155,27 @@ describe('faults', () => {
     const { documents, faults } = await readDocuments(levels.join('\n'))
     expect(documents).toEqual([])
     expect(faults[0]?.message).toMatch(/aliases expand to more than 200000 values/)
+  })
+
+  const list = (alias: string): string => `[${Array(10).fill(alias).join(', ')}]`
+  test.each<[string, string]>([
+    ['merges', `a0: &a0 {}\n${Array.from({ length: 30 }, (_, i) => `a${i + 1}: &a${i + 1} {<<: ${list(`*a${i}`)}}`).join('\n')}`],
+    ['a long text', `t: &t "${'x'.repeat(1_000_000)}"\nall: [${Array(100).fill('*t').join(', ')}]`],
+    ['a long key', `t: &t ${'x'.repeat(1_000)}\nall: [${Array(25_000).fill('{? *t : 1}').join(', ')}]`],
+  ])('a bomb of %s is refused at once', async (_, text) => {
+    const { documents, faults } = await readDocuments(text)
+    expect(documents).toEqual([])
+    expect(faults[0]?.message).toMatch(/aliases expand to more than 200000 values/)
+  })
+
+  test.each<[string, string]>([
+    ['YAML', 'a: 1\n---\n'.repeat(30_000)],
+    ['JSON', '{}'.repeat(2_000_000)],
+    ['YAML and JSON', '{}{}{}\n---\n'.repeat(100_000)],
+  ])('more documents of %s than there are objects in any release are refused at once', async (_, text) => {
+    const { documents, faults } = await readDocuments(text)
+    expect(documents).toEqual([])
+    expect(faults).toEqual([{ message: 'there are more than 20000 documents in it', line: expect.any(Number), column: 1 }])
   })
 
   test('a fault in one document leaves the others and their faults', async () => {

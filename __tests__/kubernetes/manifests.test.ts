@@ -384,3 +384,17 @@ test('any bytes of a file give objects or an explained failure', async () => {
     { numRuns: 200 },
   )
 })
+
+test('of an object with very many faults the first are told', async () => {
+  const labels = Array.from({ length: 20_000 }, (_, index) => `    l${index}: 1`).join('\n')
+  const failure = await failureOf(loadManifestText(`${object('a')}  labels:\n${labels}\n`, 'x.yaml'))
+  expect(failure.message).toMatch(/^The manifests have 50 faults; .*metadata\.labels\[l0\] must be text/)
+})
+
+test('what kubectl says of a kustomization is one harmless line', async () => {
+  await write({ 'base/kustomization.yaml': 'resources: []' })
+  const said = `a\u001b[31m\n::error::b\u0007${'x'.repeat(100_000)}`
+  const failure = await failureOf(load(['base'], { kustomize: () => Promise.reject(new ExpectedFailure('InvalidInput', said)) }))
+  expect(failure.message).toMatch(/the kustomization can't be rendered: a ::error::bx{100,3000}…/)
+  expect(failure.message.length).toBeLessThan(4_000)
+})

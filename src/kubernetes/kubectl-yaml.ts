@@ -27,8 +27,12 @@ export interface AliasBudget {
   nodes: number
 }
 
-/** Nodes that aliases may add; the largest real manifests have some thousands. */
+/** Nodes that aliases may add; the largest real manifests have some thousands. So much text counts as one node. */
 export const ALIAS_BUDGET_NODES = 200_000
+const NODE_CHARACTERS = 100
+
+/** Twice as many as a release may have objects. */
+const MOST_DOCUMENTS = 20_000
 
 /** Deeper than any schema of an API; the server takes 10,000 levels, a JavaScript stack does not. */
 const DEEPEST = 500
@@ -43,7 +47,13 @@ export async function readDocuments(
   const yaml = await import('yaml')
   const documents: TextDocument[] = []
   const faults: TextFault[] = []
-  for (const chunk of splitDocuments(text, faults)) {
+  const chunks = splitDocuments(text, faults)
+  const tooMany = chunks[MOST_DOCUMENTS]
+  if (tooMany !== undefined) {
+    const message = `there are more than ${MOST_DOCUMENTS} documents in it`
+    return { documents, faults: [{ message, line: tooMany.linesBefore + 1, column: 1 }] }
+  }
+  for (const chunk of chunks) {
     try {
       const tree = parseChunk(yaml, chunk)
       const value = new Reader(yaml, tree, budget).read()
@@ -92,6 +102,7 @@ function splitDocuments(text: string, faults: TextFault[]): Chunk[] {
     begin = end + 1
   }
   for (const [index, line] of lines.entries()) {
+    if (chunks.length > MOST_DOCUMENTS) return chunks
     if (!line.startsWith('---')) continue
     const rest = line.slice(3).trim()
     if (rest !== '' && !rest.startsWith('#')) {
@@ -118,21 +129,20 @@ function splitJson(chunk: Chunk): Chunk[] {
       depth++
     } else if (character === '}' || character === ']') {
       depth--
-      if (depth === 0) ends.push(index + 1)
+      if (depth === 0 && ends.push(index + 1) > MOST_DOCUMENTS) break
     } else if (depth === 0 && !/\s/.test(character ?? '')) {
       return [chunk]
     }
   }
   if (ends.length < 2 || depth !== 0) return [chunk]
+  let linesBefore = chunk.linesBefore
+  let lineBegin = 0
   return ends.map((end, index) => {
     const begin = ends[index - 1] ?? 0
-    const before = text.slice(0, begin)
-    const newlines = before.split('\n').length - 1
-    return {
-      text: text.slice(begin, end),
-      linesBefore: chunk.linesBefore + newlines,
-      columnsBefore: begin - (before.lastIndexOf('\n') + 1),
-    }
+    const since = text.slice(ends[index - 2] ?? 0, begin)
+    linesBefore += since.split('\n').length - 1
+    if (since.includes('\n')) lineBegin = begin - since.length + since.lastIndexOf('\n') + 1
+    return { text: text.slice(begin, end), linesBefore, columnsBefore: begin - lineBegin }
   })
 }
 
@@ -254,13 +264,19 @@ class Reader {
   }
 
   #value(node: unknown, key: string): unknown {
-    if (this.#inAlias > 0 && --this.#budget.nodes < 0)
-      this.#fail(node, `aliases expand to more than ${ALIAS_BUDGET_NODES} values`)
+    this.#spend(node, 1)
     if (this.#yaml.isAlias(node)) return this.#alias(node, target => this.#value(target, key))
     if (this.#yaml.isMap(node)) return this.#within(node, () => this.#map(node, {}))
     if (this.#yaml.isSeq(node)) return this.#within(node, () => node.items.map(item => this.#item(item, key)))
     if (this.#yaml.isScalar(node)) return this.#scalar(node, key)
     return null
+  }
+
+  /** What stands within an alias is paid for. */
+  #spend(node: unknown, nodes: number): void {
+    if (this.#inAlias === 0) return
+    this.#budget.nodes -= nodes
+    if (this.#budget.nodes < 0) this.#fail(node, `aliases expand to more than ${ALIAS_BUDGET_NODES} values, or as much text`)
   }
 
   /** In a flow sequence a pair without braces is an object of one field. */
@@ -325,6 +341,7 @@ class Reader {
 
   /** A merge takes effect where it stands: later fields win over it, and it wins over earlier ones. Of several maps in a list the first wins. */
   #merge(value: unknown, into: object): void {
+    this.#spend(value, 1)
     if (this.#yaml.isAlias(value)) {
       this.#alias(value, target => this.#merge(target, into))
       return
@@ -381,6 +398,7 @@ class Reader {
   #resolve(node: Scalar): Resolved {
     const { value, tag, type } = node
     const text = typeof value === 'string' ? value : value === null || value === undefined ? '' : String(value)
+    this.#spend(node, Math.floor(text.length / NODE_CHARACTERS))
     const short = tag?.startsWith(TAG) ? tag.slice(TAG.length) : undefined
     if (tag === undefined) return type === 'PLAIN' || type === undefined ? plainScalar(text) : text
     if (short === 'binary' && !/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(text)) return this.#fail(node, 'it is no base64')

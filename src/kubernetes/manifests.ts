@@ -31,7 +31,7 @@ export const MANIFEST_LIMITS: ManifestLimits = {
 }
 
 export interface ManifestPorts {
-  /** The user's checkout; nothing outside of it is read. */
+  /** The user's checkout; nothing outside of it is read, but for the bases that a kustomization names, as kubectl does. */
   readonly workspace: string
   /** Renders a kustomization folder (absolute path) into YAML. */
   readonly kustomize: (folder: string) => Promise<string>
@@ -166,7 +166,10 @@ class Loading {
       text = await kustomize(path)
     } catch (error) {
       if (!(error instanceof ExpectedFailure)) throw error
-      return this.fault(`the kustomization can't be rendered: ${error.message.replace(/\.$/, '')}`, error.at ?? at)
+      return this.fault(
+        `the kustomization can't be rendered: ${foreignLine(error.message, 2_000).replace(/\.$/, '')}`,
+        error.at ?? at,
+      )
     }
     const bytes = Buffer.byteLength(text)
     if (bytes > this.limits.fileBytes) return this.fault(`what is rendered from it: ${tooLarge(this.limits.fileBytes)}`, at)
@@ -284,6 +287,7 @@ function faultsOf(object: Readonly<Record<string, unknown>>, position: (path: Fi
       continue
     }
     for (const [key, value] of Object.entries(values)) {
+      if (faults.length >= FAULTS_SHOWN) break
       if (typeof value === 'string' || value === null) continue
       const shown = foreignLine(key, 100)
       fault(`the value of metadata.${field}[${shown}] must be text, this is ${describe(value)}: put it into quotes`, [
