@@ -190,17 +190,18 @@ async function untilAnswers(url: string): Promise<void> {
 
 function judged({ chapters, stretches, tally }: Told): Story {
   const untold = story.length - chapters.length
-  const faults = chapters.flatMap(chapter => chapter.differences.map(fault => `${chapter.version} ${chapter.action}: ${fault}`))
+  const otherwise = chapters.filter(chapter => chapter.differences.length > 0)
   const silent = tally === undefined || tally.requests === 0
-  const asTold = faults.length === 0 && untold === 0 && !silent && tally.failures === 0
+  const faults = [
+    ...otherwise.map(chapter => `${chapter.version} ${chapter.action} ended otherwise`),
+    ...(untold === 0 ? [] : [`${untold} steps were not reached`]),
+    ...(silent ? ['the Service was never reached'] : []),
+    ...(tally !== undefined && tally.failures > 0 ? [`${tally.failures} of ${tally.requests} requests failed`] : []),
+  ]
+  const asTold = faults.length === 0
   const verdict = asTold
     ? 'Everything ended as told: two good versions were verified, two bad ones taken back, and the Service never stopped answering.'
-    : [
-        ...faults,
-        ...(untold === 0 ? [] : [`${untold} steps were not reached`]),
-        ...(silent ? ['the Service was never reached'] : []),
-        ...(tally !== undefined && tally.failures > 0 ? [`${tally.failures} of ${tally.requests} requests failed`] : []),
-      ].join('; ')
+    : `Not as told: ${faults.join('; ')}.`
   return { chapters, stretches, tally, verdict, asTold, when: new Date() }
 }
 
@@ -251,6 +252,10 @@ async function main(): Promise<number> {
 
   terminal.heading(`The whole story took ${((performance.now() - begun) / 1_000).toFixed(0)} s`)
   terminal.always(table([['', 'step', 'verdict', 'cause', 'seconds'], ...rowsOf(told)], terminalWidth(), 3))
+  const faults = told.chapters.flatMap(chapter =>
+    chapter.differences.map(fault => `${chapter.version} ${chapter.action}: ${fault}`),
+  )
+  terminal.always(faults.flatMap(fault => wrap(printable(fault), terminalWidth())))
   terminal.always(['', ...wrap(told.verdict, terminalWidth(), '', ''), '', `All job summaries: ${pathToFileURL(options.report)}`])
   terminal.say(`Look around: eval "$(npm run -s sandbox -- status --env)"; kubectl -n ${options.namespace} get all`, 0)
   terminal.say('The sandbox stays up for the next run; npm run sandbox -- down ends it.', 0)

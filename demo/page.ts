@@ -83,7 +83,7 @@ function traffic(tally: ProbeTally, stretches: readonly Stretch[]): string {
   const failures = tally.kept.map(({ at, why }) => `<li>at ${at.toFixed(1)} s: ${escapeHtml(why)}</li>`).join('')
   return `<section>
 <h2>What users saw</h2>
-<p>${tally.requests} requests, each on a fresh connection, 20 a second: <strong class="${tally.failures === 0 ? 'good' : 'bad'}">${tally.failures} failed</strong>. The slowest took ${Math.round(tally.slowestMs)} ms.</p>
+<p>${tally.requests} requests, each on a fresh connection, 20 a second: <strong class="${tally.failures === 0 ? 'good' : 'bad'}">${tally.failures} failed</strong>. The slowest took ${Math.round(tally.slowestMs)} ms.${tally.silentSeconds === 0 ? '' : ` In ${tally.silentSeconds} s nothing was answered.`}</p>
 ${failures === '' ? '' : `<ul>${failures}</ul>`}
 ${drawTraffic(tally.seconds, stretches)}
 </section>`
