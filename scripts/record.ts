@@ -58,8 +58,12 @@ async function record(scenario: Scenario): Promise<Recording> {
     await send({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
     await until(10_000, async () => exists(`/api/v1/namespaces/${namespace}/serviceaccounts/default`), signal)
     if (scenario.before !== undefined) {
-      for (const object of scenario.before) await send(object, namespace)
-      await until(LONGEST_BEFORE_MS, () => isAvailable(namespace), signal)
+      for (const object of scenario.before) {
+        await send(object, namespace)
+        if (object['kind'] === 'Deployment' && scenario.sickFor === undefined)
+          await until(LONGEST_BEFORE_MS, () => isAvailable(namespace), signal)
+      }
+      await pause((scenario.sickFor ?? 0) * 1_000, undefined, { signal })
     }
     const recorder = new Recorder(api.now())
     await Promise.all(

@@ -14,8 +14,10 @@ export type Happening = { readonly at: number } & (
 
 export interface Scenario {
   readonly name: string
-  /** Applied first and waited for until it is available: what was live before the release. */
+  /** Applied first, each Deployment waited for until it is available: what was live before the release. */
   readonly before?: readonly Fields[]
+  /** What was live before is sick: it is waited for so many seconds instead. */
+  readonly sickFor?: number
   readonly release: readonly Fields[]
   readonly happenings?: readonly Happening[]
   /** How long to record, in seconds after the release was applied. */
@@ -82,6 +84,9 @@ const crashing = (crashes: number): Web => ({
   container: { volumeMounts: [{ name: 's', mountPath: '/s' }] },
   pod: { volumes: [{ name: 's', emptyDir: {} }] },
 })
+
+/** Runs only at level good. */
+const picky = web({ script: `[ "$LEVEL" = good ] || exit 1; ${SERVE}`, container: fromConfigMap })
 
 const v1 = (more: Web = {}): Fields => web(more)
 
@@ -358,6 +363,29 @@ export const scenarios: readonly Scenario[] = [
     before: [v1()],
     release: [web({ script: `sleep 1; ${SERVE}`, spec: { minReadySeconds: 10 } })],
     seconds: 30,
+  },
+  {
+    name: 'recreated',
+    before: [v1({ spec: { strategy: { type: 'Recreate' } } })],
+    release: [web({ script: `sleep 1; ${SERVE}`, spec: { strategy: { type: 'Recreate' } } })],
+    seconds: 25,
+  },
+  // The oldest revision's ReplicaSet becomes the newest again.
+  { name: 'undone', before: [v1(), web({ script: `sleep 1; ${SERVE}` })], release: [v1()], seconds: 20 },
+  // The Deployment stays as it is: what its pods lacked is mended.
+  {
+    name: 'mended-by-its-secret',
+    before: [web({ container: fromSecret })],
+    sickFor: 35,
+    release: [secret, web({ container: fromSecret })],
+    seconds: 30,
+  },
+  {
+    name: 'mended-by-its-config',
+    before: [{ ...configMap, data: { level: 'bad' } }, picky],
+    sickFor: 30,
+    release: [{ ...configMap, data: { level: 'good' } }, picky],
+    seconds: 60,
   },
   {
     name: 'quota-freed-by-old-pods',
