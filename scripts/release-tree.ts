@@ -1,8 +1,8 @@
 // Writes the release tree: what a tag such as v1 points to, with every action at the top, so that `uses: org/deploy-actions/deploy-k8s@v1` finds
 // deploy-k8s/action.yml and its bundle. Beside them the reusable workflows, README and LICENSE. Nothing else: no sources, no tests.
 // Usage: npm run build && node scripts/release-tree.ts DIR
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { join, relative, resolve } from 'node:path'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { actionNames, readActionFile, repositoryRoot } from './action-file.ts'
 
@@ -19,12 +19,17 @@ export function writeReleaseTree(folder: string, root: string = repositoryRoot):
   const names = actionNames(root)
   const unbuilt = names.filter(name => missingFiles(join(root, 'actions', name)).length > 0)
   if (unbuilt.length > 0) throw new Error(`not built: ${unbuilt.join(', ')}. Run: npm run build`)
+  const lacking = OF_THE_REPOSITORY.filter(file => !existsSync(join(root, file)))
+  if (lacking.length > 0) throw new Error(`there is no ${lacking.join(' and no ')} in ${root}`)
   const ours = new Set([...names, ...OF_THE_REPOSITORY, '.github'])
   clear(folder, ours)
 
   for (const name of names) copy(join(root, 'actions', name), join(folder, name), OF_AN_ACTION)
   copy(root, folder, OF_THE_REPOSITORY)
   copy(join(root, WORKFLOWS), join(folder, WORKFLOWS), reusableWorkflows(root))
+  for (const page of ['README.md', ...names.flatMap(name => [join(name, 'README.md'), join(name, 'CHANGELOG.md')])]) {
+    if (existsSync(join(folder, page))) mendLinks(folder, page, root)
+  }
   return names
 }
 
@@ -53,6 +58,20 @@ function clear(folder: string, ours: ReadonlySet<string>): void {
   if (foreign.length > 0)
     throw new Error(`${folder} holds ${foreign.slice(0, 3).join(', ')}, which is no part of a release tree. Give an empty folder`)
   for (const name of entries) rmSync(join(folder, name), { recursive: true })
+}
+
+/** Links of a page to other files, as they are in the tree; one to a file that is not in the tree becomes its text. */
+function mendLinks(folder: string, page: string, root: string): void {
+  const source = page.includes('/') ? join(root, 'actions', page) : join(root, page)
+  const mended = readFileSync(source, 'utf8').replace(
+    /\[([^\]\n]*)\]\(([^)#\s]+)(#[^)\s]*)?\)/g,
+    (link, text, target, anchor = '') => {
+      if (/^[a-z][a-z0-9+.-]*:/i.test(target)) return link
+      const inTree = relative(root, join(dirname(source), target)).replace(/^actions\//, '')
+      return existsSync(join(folder, inTree)) ? `[${text}](${relative(dirname(page), inTree)}${anchor})` : text
+    },
+  )
+  writeFileSync(join(folder, page), mended)
 }
 
 function copy(from: string, to: string, names: readonly string[]): void {

@@ -28,6 +28,8 @@ export interface WorkflowRun {
   readonly steps: Readonly<Record<string, string>>
   /** What each step set, by the step's name. */
   readonly outputs: Readonly<Record<string, Readonly<Record<string, string>>>>
+  /** The messages of all error annotations. */
+  readonly errors: readonly string[]
   /** The job summaries' Markdown. */
   readonly summaries: readonly string[]
   /** All that the steps printed. */
@@ -88,6 +90,7 @@ export async function runWorkflow(options: WorkflowOptions): Promise<WorkflowRun
     jobs: named(line => [line.jobID, line.jobResult]),
     steps: named(line => [line.stage === 'Main' ? line.step : undefined, line.stepResult]),
     outputs,
+    errors: lines.flatMap(({ command, arg = '' }) => (command === 'error' ? [arg] : [])),
     summaries: lines.flatMap(line => (line.command === 'summary' && line.content !== undefined ? [line.content] : [])),
     log: `${lines.map(line => line.msg ?? '').join('\n')}\n${stderr}`,
   }

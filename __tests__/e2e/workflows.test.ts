@@ -88,8 +88,9 @@ describe('deploy-k8s.yml', () => {
   test('takes the first commit to a release, which nobody verifies where there is no smoke test', async () => {
     const revision = commit('one')
     git('tag', 'v1.0.0')
-    const { green, jobs, steps, outputs, log } = await push({ SMOKE_URL: '' })
-    expect({ green, jobs }).toEqual({ green: true, jobs: { build: 'success', deploy: 'success', announce: 'success' } })
+    const { green, errors, jobs, steps, outputs, log } = await push({ SMOKE_URL: '' })
+    expect({ green, errors }).toEqual({ green: true, errors: [] })
+    expect(jobs).toEqual({ build: 'success', deploy: 'success', announce: 'success' })
     expect(steps['Smoke test']).toBeUndefined()
     expect(outputs['Build and push']).toMatchObject({ result: 'pushed', tag: `1.0.0-${revision.slice(0, 7)}` })
     expect(log).toContain(`announced ${address(1)} deployed verified=false 127.0.0.1:5000/acme/web@sha256:`)
@@ -112,8 +113,8 @@ describe('deploy-k8s.yml', () => {
   test('takes a commit to a verified release', async () => {
     replaceIn('Dockerfile', '"unknown"', '"$REVISION"')
     const revision = commit('three')
-    const { green, jobs, outputs, log, summaries } = await push()
-    expect({ green, jobs }).toEqual({ green: true, jobs: { build: 'success', deploy: 'success', announce: 'success' } })
+    const { green, errors, outputs, log, summaries } = await push()
+    expect({ green, errors }).toEqual({ green: true, errors: [] })
     expect(outputs['Smoke test']).toMatchObject({ result: 'passed', failed: '0' })
     const release = outputs['Deploy']?.['release'] ?? ''
     expect(log).toContain(`announced ${release} deployed verified=true`)
@@ -170,23 +171,23 @@ describe('deploy-k8s.yml', () => {
 describe('rollback.yml', () => {
   test('says what it would put back, and changes nothing', async () => {
     const before = namespace.releases('web')
-    const { green, outputs } = await dispatch({ 'dry-run': 'true' })
-    expect(green).toBe(true)
+    const { green, errors, outputs } = await dispatch({ 'dry-run': 'true' })
+    expect({ green, errors }).toEqual({ green: true, errors: [] })
     expect(JSON.parse(outputs['Roll back']?.['restored'] ?? '')).toMatchObject({ release: expect.any(Number) })
     expect(namespace.releases('web')).toEqual(before)
     expect(await served()).toBe(revisions[4])
   })
 
   test('puts the last verified release back by hand', async () => {
-    const { green, jobs, outputs } = await dispatch({ to: 'last-verified' })
-    expect({ green, jobs }).toEqual({ green: true, jobs: { rollback: 'success' } })
+    const { green, errors, outputs } = await dispatch({ to: 'last-verified' })
+    expect({ green, errors }).toEqual({ green: true, errors: [] })
     expect(outputs['Roll back']).toMatchObject({ result: 'rolled-back' })
     expect(await served()).toBe(revisions[2])
   })
 
   test('puts the first release back by its number', async () => {
-    const { green, outputs } = await dispatch({ to: '1' })
-    expect(green).toBe(true)
+    const { green, errors, outputs } = await dispatch({ to: '1' })
+    expect({ green, errors }).toEqual({ green: true, errors: [] })
     expect(outputs['Roll back']).toMatchObject({ result: 'rolled-back' })
     expect(await served()).toBe(revisions[0])
   })
@@ -196,5 +197,25 @@ describe('rollback.yml', () => {
     expect(green).toBe(false)
     expect(outputs['Roll back']).toMatchObject({ result: 'failed', reason: 'NotFound' })
     expect(await served()).toBe(revisions[0])
+  })
+})
+
+describe('deploy-k8s.yml without manifests', () => {
+  const setImage = (inputs: Record<string, string>): Promise<WorkflowRun> => run('set-image.yml', 'workflow_dispatch', { inputs })
+
+  test('gives the built image to the container that is named', async () => {
+    replaceIn('Dockerfile', 'RUN exit 7 && mkdir', 'RUN mkdir')
+    replaceIn('Dockerfile', '"--no-such-option", ', '')
+    const revision = commit('eight')
+    const { green, errors } = await setImage({ image: '127.0.0.1:5000/acme/web', 'set-image': 'deployment/web web' })
+    expect({ green, errors }).toEqual({ green: true, errors: [] })
+    expect(await served()).toBe(revision)
+  })
+
+  test('builds nothing where an image is given', async () => {
+    const image = `127.0.0.1:5000/acme/web:1.0.0-${revisions[2]?.slice(0, 7)}`
+    const { green, errors, steps } = await setImage({ 'set-image': `deployment/web web=${image}` })
+    expect({ green, errors, built: steps['Build and push'] }).toEqual({ green: true, errors: [], built: undefined })
+    expect(await served()).toBe(revisions[2])
   })
 })

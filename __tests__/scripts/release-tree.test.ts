@@ -63,6 +63,18 @@ describe('the release tree', () => {
     expect(faults).toEqual([])
   })
 
+  test('has pages whose links lead somewhere, and nowhere out of it', () => {
+    write(
+      'README.md',
+      '[a](actions/deploy-k8s/README.md) [b](LICENSE) [c](bench/README.md#x) [d](https://example.com) [e](#there)\n',
+    )
+    write('actions/deploy-k8s/README.md', '[a](../smoke-test/action.yml#L1) [b](../../src/runner) [c](../../README.md)\n')
+    writeReleaseTree(tree, root)
+    const page = (path: string): string => readFileSync(join(tree, path), 'utf8')
+    expect(page('README.md')).toBe('[a](deploy-k8s/README.md) [b](LICENSE) c [d](https://example.com) [e](#there)\n')
+    expect(page('deploy-k8s/README.md')).toBe('[a](../smoke-test/action.yml#L1) b [c](../README.md)\n')
+  })
+
   test('is written anew over an older one, and leaves .git alone', () => {
     writeReleaseTree(tree, root)
     mkdirSync(join(tree, '.git'))
@@ -77,6 +89,11 @@ describe('the release tree', () => {
     writeFileSync(join(tree, 'thesis.txt'), '')
     expect(() => writeReleaseTree(tree, root)).toThrow(/holds thesis\.txt, .*Give an empty folder/)
     expect(readdirSync(tree)).toEqual(['thesis.txt'])
+  })
+
+  test('is not written without a licence', () => {
+    rmSync(join(root, 'LICENSE'))
+    expect(() => writeReleaseTree(tree, root)).toThrow('there is no LICENSE in')
   })
 
   test('is not written before the build', () => {
