@@ -111,6 +111,15 @@ describe('a post step', () => {
   })
 })
 
+test('a bug in a post step that nobody waits for is reported as one, and prints no foreign command', async () => {
+  const { post } = await run('stray')
+  expect(post).toMatchObject({
+    exitCode: 1,
+    outputs: {},
+    annotations: [{ level: 'error', message: expect.stringMatching(/^This is a bug in frame, please report it: out of luck\n/) }],
+  })
+})
+
 describe('a runner in a bad way', () => {
   test('a page that cannot be written is a warning: it says nothing of the release', async () => {
     const ended = await run('green', {

@@ -55,6 +55,10 @@ describe('commands are broken', () => {
     )
   })
 
+  test('behind white space that only the runner takes for such', () => {
+    expect(withoutCommands('\u0085 \u0085::error::x')).toBe(`\u0085 \u0085:${Z}:error::x`)
+  })
+
   test('in our own lines too, which are else left as they are', () => {
     expect(withoutCommands('a\u001b[1m b\n::error::x\r ::error::y')).toBe(`a\u001b[1m b\n:${Z}:error::x\r :${Z}:error::y`)
     fc.assert(

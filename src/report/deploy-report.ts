@@ -4,7 +4,7 @@ import type { DeployReport } from '../deploy/engine.ts'
 import type { TimelineEntry } from '../deploy/follow.ts'
 import type { Culprit } from '../deploy/platform.ts'
 import { formatDuration } from '../runner/duration.ts'
-import { codeBlock, inline, table } from '../runner/markdown.ts'
+import { code, codeBlock, inline, table } from '../runner/markdown.ts'
 
 const VERDICTS: Readonly<Record<DeployReport['result'], string>> = {
   deployed: '✅ Deployed',
@@ -23,7 +23,7 @@ export interface ReportContext {
 }
 
 export function deployReport(report: DeployReport, context: ReportContext): string {
-  const reason = report.reason === '' ? '' : ` · \`${report.reason}\``
+  const reason = report.reason === '' ? '' : ` · ${code(report.reason)}`
   return [
     `## ${context.title} ${inline(context.app)}: ${report.dryRun ? '🔎 Dry run' : (context.verdict ?? VERDICTS[report.result])}${reason}`,
     inline(report.message),
@@ -61,7 +61,7 @@ function culprits(all: readonly Culprit[]): string {
   if (all.length === 0) return ''
   const parts = all.map(culprit =>
     [
-      `#### ${inline(culprit.workload)} · \`${culprit.reason}\``,
+      `#### ${inline(culprit.workload)} · ${code(culprit.reason)}`,
       `${inline(culprit.where)}: ${inline(culprit.message)}`,
       culprit.facts.length === 0
         ? ''
@@ -116,7 +116,7 @@ function mermaidText(text: string): string {
 
 function proof(report: DeployReport): string {
   const rows = Object.entries(report.proof?.digests ?? {}).flatMap(([workload, containers]) =>
-    Object.entries(containers).map(([container, digest]) => [workload, container, `\`${digest}\``]),
+    Object.entries(containers).map(([container, digest]) => [workload, container, code(digest)]),
   )
   return rows.length === 0 ? '' : `### What runs\n\n${table(['workload', 'container', 'digest'], rows)}`
 }

@@ -4,7 +4,7 @@ import { ExpectedFailure, messageOf } from './failure.ts'
 import { foreignText } from './foreign-text.ts'
 import { type InputSpecs, type InputValues, inputSecrets, readInputs, unknownInputs } from './inputs.ts'
 import { createLog, type Log } from './log.ts'
-import { inline } from './markdown.ts'
+import { code, inline } from './markdown.ts'
 import { listenForCancel } from './signals.ts'
 
 export type Result =
@@ -134,6 +134,11 @@ export async function runPost(
 ): Promise<void> {
   const log = createLog(streams.write)
   const cancellation = listenForCancel(process)
+  const crashed = (error: unknown): void => {
+    reportFailure(name, error, log, () => undefined)
+    streams.exit(1)
+  }
+  process.on('uncaughtException', crashed)
   let failed = false
   try {
     const summary = await run(createRunner(env, log, cancellation))
@@ -143,6 +148,7 @@ export async function runPost(
     reportFailure(name, error, log, () => undefined)
   } finally {
     cancellation.stop()
+    process.off('uncaughtException', crashed)
   }
   streams.exit(failed ? 1 : 0)
 }
@@ -183,7 +189,7 @@ function reportFailure(name: string, error: unknown, log: Log, output: (name: st
 function failureSummary(name: string, error: unknown): string {
   const reason = error instanceof ExpectedFailure ? error.reason : 'InternalError'
   const lines = [messageOf(error), ...(error instanceof ExpectedFailure ? error.also.map(other => other.message) : [])]
-  return `## ${name}: ❌ Failed · \`${reason}\`\n\n${lines.map(line => inline(foreignText(line))).join('\n\n')}\n`
+  return `## ${name}: ❌ Failed · ${code(reason)}\n\n${lines.map(line => inline(foreignText(line))).join('\n\n')}\n`
 }
 
 /** The report's path; empty, with a warning, when it could not be written: a full disk says nothing of the release. */

@@ -16,7 +16,10 @@ export function foreignText(text: string, limit = 4_000): string {
 
 /** The text with every line broken that the runner would take for a command, and nothing else changed. */
 export function withoutCommands(text: string): string {
-  return text.replace(/^([^\S\r\n]*):(?=:)/gm, `$1:${ZERO_WIDTH_SPACE}`).replace(/##(?=\[)/g, `#${ZERO_WIDTH_SPACE}#`)
+  // U+0085 is white space to the runner and not to JavaScript. What ends a line here and not there comes before the `^` of its own.
+  return text
+    .replace(/^((?:[^\S\r\n\u2028\u2029]|\u0085)*):(?=:)/gm, `$1:${ZERO_WIDTH_SPACE}`)
+    .replace(/##(?=\[)/g, `#${ZERO_WIDTH_SPACE}#`)
 }
 
 /** Foreign text on one line, for a sentence. */
