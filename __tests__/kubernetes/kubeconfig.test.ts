@@ -22,7 +22,7 @@ contexts:
 - {name: empty, context: {cluster: c3, user: bob}}
 clusters:
 - {name: c1, cluster: {server: 'https://admin:hunter2@prod.example:6443'}}
-- {name: c2, cluster: {server: 'https://staging.example'}}
+- {name: c2, cluster: {server: 'https://staging.example', proxy-url: 'http://ann:pr%40xy-pass@proxy.example:3128'}}
 - {name: c3, cluster: {}}
 users:
 - {name: alice, user: {token: s3cret-token, client-key-data: a2V5, client-certificate-data: Y2VydA==}}
@@ -32,6 +32,11 @@ users:
     exec: {command: aws, args: [eks], env: [{name: AWS_PROFILE, value: ci}, {name: AWS_SECRET_ACCESS_KEY, value: abcdef}]}
 - {name: carol, user: {auth-provider: {name: oidc, config: {id-token: idt, refresh-token: rft, client-id: app, token-url: 'https://x'}}}}
 `
+
+test('a kubeconfig of aliases that multiply is refused, and is no bug', async () => {
+  const levels = Array.from({ length: 25 }, (_, i) => `a${i + 1}: &a${i + 1} [${Array(10).fill(`*a${i}`).join(', ')}]`)
+  await expect(parseKubeconfig(`a0: &a0 [x]\n${levels.join('\n')}`)).rejects.toMatchObject({ reason: 'InvalidInput' })
+})
 
 describe('decodeKubeconfig', () => {
   const base64 = Buffer.from(CONFIG).toString('base64')
@@ -69,7 +74,22 @@ describe('parseKubeconfig', () => {
   })
 
   test('what is secret in it, and nothing else', async () => {
-    expect(secretsOf(await parseKubeconfig(CONFIG)).sort()).toEqual(['12345678', 'a2V5', 'abcdef', 'idt', 'rft', 's3cret-token'])
+    expect(secretsOf(await parseKubeconfig(CONFIG)).sort()).toEqual([
+      '12345678',
+      'a2V5',
+      'abcdef',
+      'hunter2',
+      'idt',
+      'pr%40xy-pass',
+      'pr@xy-pass',
+      'rft',
+      's3cret-token',
+    ])
+  })
+
+  test.each(['https://u:p@ss@h', 'https://u:p%zz@h', 'u:p@h'])('a server of %j shows no password', async server => {
+    const config = await parseKubeconfig(CONFIG.replace('https://staging.example', server))
+    expect(findTarget(config, 'staging').server).toBe(server.includes('//') ? 'https://h' : 'h')
   })
 })
 

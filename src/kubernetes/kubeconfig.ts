@@ -64,7 +64,12 @@ export async function parseKubeconfig(text: string, source = ''): Promise<Kubeco
     const line = text.slice(0, error.pos[0]).split('\n').length
     throw wrong(`${source}is not valid YAML (line ${line}, ${error.code}).`)
   }
-  const root: unknown = document.toJS({ maxAliasCount: 100 })
+  let root: unknown
+  try {
+    root = document.toJS({ maxAliasCount: 100 })
+  } catch {
+    throw wrong(`${source}has aliases that can't be followed, or that expand to too much.`)
+  }
   if (!isRecord(root)) throw wrong(`${source}is no kubeconfig: it holds no mapping with clusters, contexts and users.`)
   return {
     currentContext: textOf(root['current-context']),
@@ -148,7 +153,10 @@ export function findTarget(config: Kubeconfig, wanted: string): Target {
 
 /** The values in a kubeconfig that nobody may see. */
 export function secretsOf(config: Kubeconfig): string[] {
-  const found: string[] = []
+  const found = config.clusters.flatMap(named => {
+    const cluster = recordOf(named['cluster'])
+    return ['server', 'proxy-url'].flatMap(key => passwordsOf(textOf(cluster[key])))
+  })
   for (const named of config.users) {
     const user = recordOf(named['user'])
     found.push(...['token', 'password', 'client-key-data'].map(key => textOf(user[key])))
@@ -171,7 +179,19 @@ function isSecretName(name: string): boolean {
 
 /** `https://user:password@host` is allowed by nobody, but a URL is what the user wrote. */
 function withoutCredentials(server: string): string {
-  return foreignLine(server.replace(/\/\/[^/@]*@/, '//'), 300)
+  return foreignLine(server.replace(CREDENTIALS, '$1'), 300)
+}
+
+const CREDENTIALS = /^([a-z][a-z0-9+.-]*:\/\/)?[^/]*@/i
+
+/** The password in a URL, as it is written there and as it is meant. */
+function passwordsOf(url: string): string[] {
+  const [, password = ''] = /^[^/]*\/\/[^/:]*:([^/]*)@/.exec(url) ?? []
+  try {
+    return [password, decodeURIComponent(password)]
+  } catch {
+    return [password]
+  }
 }
 
 function wrong(what: string): ExpectedFailure {
