@@ -141,6 +141,22 @@ test('what is printed runs no command of the runner', () => {
   expect(text).not.toMatch(/^\s*::|##\[|\u001b/m)
 })
 
+test('a secret is blotted out before its line is cut', () => {
+  const line = `${'x'.repeat(1_990)} hunter2secret`
+  const log = createBuildLog(text => text.replaceAll('hunter2secret', '***'))
+  const event = (vertex: object, ...logs: string[]): string =>
+    JSON.stringify({
+      vertexes: [{ digest: 'a', name: `[1/1] RUN x ${line}`, started: '2026-01-01T00:00:00Z', ...vertex }],
+      logs: logs.map(text => ({ vertex: 'a', data: Buffer.from(text).toString('base64') })),
+    })
+  const printed = [
+    ...log.add(event({}, `${line}\n`, `${'y'.repeat(1_990)} hun`, `ter2secret${'z'.repeat(2_000)}`)),
+    ...log.add(event({ completed: '2026-01-01T00:00:01Z', error: `${'e'.repeat(390)} hunter2secret` })),
+    ...log.add(`ERROR: ${'e'.repeat(485)} hunter2secret`),
+  ]
+  for (const text of [...printed, JSON.stringify(log.failure('FROM a\n'))]) expect(text).not.toMatch(/hun|secret/)
+})
+
 test('warnings about the Dockerfile come once, with their line', () => {
   const warning = { short: Buffer.from('StageNameCasing: x (line 3)').toString('base64'), range: [{ start: { line: 3 } }] }
   const line = JSON.stringify({ warnings: [warning] })

@@ -5,6 +5,8 @@ import { type Instruction, instructionOfStep } from './dockerfile.ts'
 /** Lines of the failing step's output that are kept. */
 const KEPT_LINES = 20
 const LONGEST_LINE = 2_000
+/** Of a line that has not ended yet the end is kept. */
+const LONGEST_UNFINISHED = 65_536
 const MOST_WARNINGS = 10
 
 export interface BuildFailure {
@@ -59,7 +61,8 @@ interface Event {
   warnings?: { short?: string; range?: { start?: { line?: number } }[] }[]
 }
 
-export function createBuildLog(): BuildLog {
+/** @param redact blots out secrets, before a line is cut and half of one is left that nothing would know */
+export function createBuildLog(redact: (text: string) => string = text => text): BuildLog {
   const steps = new Map<string, Step>()
   const plain: string[] = []
   const warnings = new Map<string, BuildWarning>()
@@ -80,7 +83,7 @@ export function createBuildLog(): BuildLog {
     return foreignText(`#${step.number} ${text}`, LONGEST_LINE)
   }
   const printed = (step: Step, line: string): string => {
-    const clean = foreignText(line, LONGEST_LINE)
+    const clean = foreignText(redact(line), LONGEST_LINE)
     step.output = [...step.output, clean].filter(text => text.trim() !== '').slice(-KEPT_LINES)
     return say(step, clean)
   }
@@ -92,15 +95,15 @@ export function createBuildLog(): BuildLog {
     const silent = /^\[(?:\S+ )?internal\]/.test(step.name) && (vertex.error ?? '') === ''
     if (!step.shown && vertex.started !== undefined && !silent) {
       step.shown = true
-      lines.push(say(step, foreignLine(step.name, 200)))
+      lines.push(say(step, foreignLine(redact(step.name), 200)))
     }
     if (vertex.completed === undefined || step.ended || silent) return lines
     step.ended = true
     if (step.rest !== '') lines.push(printed(step, step.rest))
     step.rest = ''
     if (vertex.error !== undefined && vertex.error !== '') {
-      step.error = vertex.error
-      lines.push(say(step, `ERROR: ${foreignLine(vertex.error, 400)}`))
+      step.error = redact(vertex.error)
+      lines.push(say(step, `ERROR: ${foreignLine(step.error, 400)}`))
     } else if (vertex.cached === true) lines.push(say(step, 'CACHED'))
     else lines.push(say(step, `DONE ${seconds(vertex.started, vertex.completed)}`))
     return lines
@@ -112,19 +115,23 @@ export function createBuildLog(): BuildLog {
     ...(event.logs ?? []).flatMap(log => {
       const step = stepOf(log.vertex ?? '', '')
       const parts = (step.rest + Buffer.from(log.data ?? '', 'base64').toString('utf8')).split('\n')
-      step.rest = (parts.pop() ?? '').slice(-LONGEST_LINE)
+      step.rest = (parts.pop() ?? '').slice(-LONGEST_UNFINISHED)
       return parts.map(line => printed(step, line))
     }),
     ...(event.vertexes ?? []).filter(vertex => vertex.completed !== undefined).flatMap(onVertex),
     ...(event.warnings ?? []).flatMap(warning => {
-      const message = foreignLine(Buffer.from(warning.short ?? '', 'base64').toString('utf8')).replace(/ \(line \d+\)$/, '')
+      const message = foreignLine(redact(Buffer.from(warning.short ?? '', 'base64').toString('utf8'))).replace(
+        / \(line \d+\)$/,
+        '',
+      )
       const line = warning.range?.[0]?.start?.line
       if (line !== undefined && warnings.size < MOST_WARNINGS) warnings.set(`${line} ${message}`, { line, message })
       return []
     }),
   ]
 
-  const onPlain = (line: string): string[] => {
+  const onPlain = (raw: string): string[] => {
+    const line = redact(raw)
     const match = /^#(\d+) (.*)$/.exec(line)
     const [, key = '', text = ''] = match ?? []
     if (match === null) {

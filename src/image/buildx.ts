@@ -190,7 +190,7 @@ async function runBuild(
   ports: BuildPorts,
   more: NodeJS.ProcessEnv,
 ): Promise<{ code: number; log: ReturnType<typeof createBuildLog> }> {
-  const log = createBuildLog()
+  const log = createBuildLog(ports.log.redact)
   const { code } = await runCommand(program, args, {
     cwd: ports.workspace,
     env: childEnvironment(ports.env, { ...secretEnvironment(plan.secrets), ...more, BUILDX_NO_DEFAULT_LOAD: '1' }),
