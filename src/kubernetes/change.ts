@@ -66,23 +66,40 @@ export function diffOf(live: KubernetesObject | undefined, desired: KubernetesOb
   return `${objectName(subject)}\n${lines.join('\n')}\n`
 }
 
-/** Leaf by leaf. Lists whose entries all have a `name` are compared by it, so that an added container does not shift the others. */
+/**
+ * Leaf by leaf. Lists whose entries all have a `name` are compared by it, so that an added container does not shift the others; another order is a
+ * difference all the same (init containers run in theirs). Empty and absent are not the same: in a NetworkPolicy they are all and nothing.
+ */
 export function differences(before: unknown, after: unknown, path = ''): Difference[] {
-  if (isEmpty(before) && isEmpty(after)) return []
+  if (isAbsent(before) && isAbsent(after)) return []
   if (Object.is(before, after)) return []
+  if ((isAbsent(before) && isEmpty(after)) || (isEmpty(before) && isAbsent(after))) return [{ path, before, after }]
   const left = entriesOf(before)
   const right = entriesOf(after)
   if (left === undefined && right === undefined) return [{ path, before, after }]
   if ((left === undefined && before !== undefined) || (right === undefined && after !== undefined))
     return [{ path, before, after }]
   const keys = [...new Set([...(left?.keys() ?? []), ...(right?.keys() ?? [])])]
-  return keys.flatMap(key =>
+  const found = keys.flatMap(key =>
     differences(left?.get(key), right?.get(key), key.startsWith('[') ? `${path}${key}` : path === '' ? key : `${path}.${key}`),
   )
+  return Array.isArray(before) && Array.isArray(after) ? [...found, ...reordered(left, right, path)] : found
+}
+
+/** The entries that both lists have, where they stand in another order. Without names an entry's place is its key: then there are none. */
+function reordered(left: Map<string, unknown> | undefined, right: Map<string, unknown> | undefined, path: string): Difference[] {
+  const before = [...(left?.keys() ?? [])].filter(key => right?.has(key))
+  const after = [...(right?.keys() ?? [])].filter(key => left?.has(key))
+  if (before.join() === after.join()) return []
+  return [{ path: `${path} in the order`, before: before.join(''), after: after.join('') }]
+}
+
+function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null
 }
 
 function isEmpty(value: unknown): boolean {
-  return value === undefined || value === null || (typeof value === 'object' && Object.keys(value).length === 0)
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0
 }
 
 function entriesOf(value: unknown): Map<string, unknown> | undefined {
