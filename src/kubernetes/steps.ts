@@ -5,7 +5,7 @@ import { foreignLine } from '../runner/foreign-text.ts'
 import { ApiFailure, asExpectedFailure, type KubernetesApi } from './api.ts'
 import { sameIntent } from './change.ts'
 import { parseFieldPath } from './field-path.ts'
-import { type KubernetesObject, objectName } from './objects.ts'
+import { groupOf, type KubernetesObject, objectName } from './objects.ts'
 
 /** The field manager of all our writes. */
 export const FIELD_MANAGER = 'deploy-actions'
@@ -40,7 +40,7 @@ export async function readLive(api: KubernetesApi, object: KubernetesObject): Pr
     return await api.request<KubernetesObject>('GET', path)
   } catch (error) {
     if (error instanceof ApiFailure && error.status === 404) return undefined
-    throw asExpectedFailure(error, `read ${objectName(object)}`)
+    throw asExpectedFailure(error, `Reading ${objectName(object)}`)
   }
 }
 
@@ -64,9 +64,11 @@ async function write(api: KubernetesApi, step: Step, dryRun: boolean): Promise<K
     if (step.action === 'put') return await put(api, step.body, step.keepReplicas, query)
     return await apply(api, step, query)
   } catch (error) {
-    throw explain(error, step)
+    throw explain(error, step, WORDS[step.action])
   }
 }
+
+const WORDS = { apply: 'Applying', put: 'Putting back', delete: 'Removing' } as const
 
 async function apply(api: KubernetesApi, step: Step, query: Record<string, string>): Promise<KubernetesObject> {
   const path = await pathOf(api, step.body)
@@ -86,31 +88,78 @@ async function apply(api: KubernetesApi, step: Step, query: Record<string, strin
   }
 }
 
-/** Makes the live object what `object` says, whole, and gives its fields back to those who owned them then. */
+/**
+ * Makes the live object what `object` says, whole, and gives its fields back to those who owned them then. Controllers write to the object all the
+ * while, and an answer may have been lost on the way: a conflict is no refusal, it is looked at again.
+ * @returns undefined where the object is gone and must not come back
+ */
 async function put(
   api: KubernetesApi,
   object: KubernetesObject,
   keepReplicas: boolean,
   query: Record<string, string>,
+): Promise<KubernetesObject | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const live = await readLive(api, object)
+      if (live === undefined && runsOnce(object)) return undefined
+      if (live?.metadata.deletionTimestamp != null) throw beingDeleted(live)
+      const target = live !== undefined && keepReplicas ? withReplicasOf(live, object) : object
+      const there = live !== undefined && sameIntent(live, target)
+      if (live !== undefined && there && attempt === 1) return live
+      const written = live !== undefined && there ? live : await replaceOrCreate(api, target, live, query)
+      return query['dryRun'] === undefined ? await giveFieldsBack(api, object, written) : written
+    } catch (error) {
+      const changed = error instanceof ApiFailure && (error.status === 409 || error.status === 404)
+      if (!changed || attempt === PUT_TRIES) throw error
+    }
+  }
+}
+
+/** More writes than that between our reading and our writing are no accident any more. */
+const PUT_TRIES = 10
+
+async function replaceOrCreate(
+  api: KubernetesApi,
+  target: KubernetesObject,
+  live: KubernetesObject | undefined,
+  query: Record<string, string>,
 ): Promise<KubernetesObject> {
-  const live = await readLive(api, object)
-  if (live === undefined)
-    return api.request('POST', await pathOf(api, object, true), {
-      query: { ...query, fieldManager: FIELD_MANAGER },
-      body: forCreate(object),
-    })
-  const target = keepReplicas ? withReplicasOf(live, object) : object
-  if (sameIntent(live, target)) return live
-  const path = await pathOf(api, object)
-  const replaced = await api.request<KubernetesObject>('PUT', path, {
+  return api.request(live === undefined ? 'POST' : 'PUT', await pathOf(api, target, live === undefined), {
     query: { ...query, fieldManager: FIELD_MANAGER },
-    body: forReplace(target, live),
+    body: live === undefined ? forCreate(target) : forReplace(target, live),
   })
-  const owners = object.metadata.managedFields
-  if (owners === undefined || query['dryRun'] !== undefined) return replaced
-  // Without this the replaced fields would belong to an update of ours as well, and a later apply that drops one of them could not remove it.
-  const body = { metadata: { managedFields: owners } }
-  return api.request('PATCH', path, { query: { fieldManager: FIELD_MANAGER }, body, contentType: 'application/merge-patch+json' })
+}
+
+/** Without this the written fields would belong to an update of ours as well, and a later apply that drops one of them could not remove it. */
+async function giveFieldsBack(
+  api: KubernetesApi,
+  object: KubernetesObject,
+  written: KubernetesObject,
+): Promise<KubernetesObject> {
+  const { managedFields } = object.metadata
+  if (managedFields === undefined) return written
+  return api.request('PATCH', await pathOf(api, object), {
+    query: { fieldManager: FIELD_MANAGER },
+    body: { metadata: { managedFields } },
+    contentType: 'application/merge-patch+json',
+  })
+}
+
+/** What has run and is gone: bringing it back would run it again. A Job that migrates a database must not do that because of a rollback. */
+export function runsOnce(object: KubernetesObject): boolean {
+  const group = groupOf(object.apiVersion)
+  return (group === 'batch' && object.kind === 'Job') || (group === '' && object.kind === 'Pod')
+}
+
+/** An object that is on its way out takes every change and vanishes all the same. */
+export function beingDeleted(live: KubernetesObject): ExpectedFailure {
+  const { finalizers = [] } = live.metadata
+  const held = finalizers.length === 0 ? '' : `, held by its finalizers ${foreignLine(finalizers.join(', '), 200)}`
+  return new ExpectedFailure(
+    'Conflict',
+    `${objectName(live)} is being deleted (since ${live.metadata.deletionTimestamp ?? '?'}${held}): wait until it is gone, or free it, and run this again.`,
+  )
 }
 
 function withReplicasOf(live: KubernetesObject | undefined, object: KubernetesObject): KubernetesObject {
@@ -137,7 +186,7 @@ export async function undoStep(api: KubernetesApi, step: Step): Promise<Kubernet
     await remove(api, step.body, {})
     return undefined
   } catch (error) {
-    throw explain(error, step)
+    throw explain(error, step, step.before === undefined ? 'Removing' : 'Putting back')
   }
 }
 
@@ -153,9 +202,11 @@ function forCreate(object: KubernetesObject): KubernetesObject {
     uid: ___,
     generation: ____,
     creationTimestamp: _____,
+    deletionTimestamp: ______,
+    deletionGracePeriodSeconds: _______,
     ...metadata
   } = object.metadata
-  const { status: ______, ...rest } = object
+  const { status: ________, ...rest } = object
   return { ...rest, metadata }
 }
 
@@ -181,10 +232,11 @@ function isOwnershipConflict(error: ApiFailure): boolean {
   return error.status === 409 && error.causes.some(cause => cause.reason === 'FieldManagerConflict')
 }
 
-/** The server's refusal as one sentence, at the line of the user's file that it is about. */
-function explain(error: unknown, step: Step): unknown {
+/** The server's refusal as one sentence, at the line of the user's file that it is about. A Secret's values, which it may quote, are left out. */
+function explain(error: unknown, step: Step, verb: string): unknown {
   if (!(error instanceof ApiFailure)) return error
   const name = objectName(step.body)
+  const told = (text: string): string => foreignLine(withoutSecrets(text, step))
   if (isOwnershipConflict(error)) {
     const conflicts = error.causes.map(
       cause => `${cause.field ?? '?'} belongs to ${/^conflict with ("[^"]*")/.exec(cause.message ?? '')?.[1] ?? 'somebody else'}`,
@@ -192,31 +244,51 @@ function explain(error: unknown, step: Step): unknown {
     const at = positionOf(step, error.causes[0]?.field)
     return new ExpectedFailure(
       'Conflict',
-      `${name} cannot be applied: ${conflicts.join('; ')}. Leave the field out of the manifest, or take it from its owner.`,
+      `${name} cannot be applied: ${told(conflicts.join('; '))}. Leave the field out of the manifest, or take it from its owner.`,
       at === undefined ? {} : { at },
     )
   }
-  if (
-    error.status === 422 ||
-    error.status === 400 ||
-    (error.status === 500 && /typed patch object|field not declared|unknown field/.test(error.message))
-  ) {
+  if (error.status === 422 || error.status === 400 || (error.status === 500 && MALFORMED.test(error.message))) {
     const causes = error.causes.length > 0 ? error.causes : schemaFaults(error.message)
     const [first, ...others] = causes.map(cause => ({
       field: cause.field,
-      message: `${cause.field === undefined || cause.field === '' ? '' : `${cause.field}: `}${foreignLine(cause.message ?? '')}`,
+      message: `${cause.field === undefined || cause.field === '' ? '' : `${cause.field}: `}${told(cause.message ?? '')}`,
     }))
     const at = positionOf(step, first?.field)
     const also = others.map(other => {
       const where = positionOf(step, other.field)
       return { message: `${name}: ${other.message}`, ...(where === undefined ? {} : { at: where }) }
     })
-    return new ExpectedFailure('InvalidInput', `${name} is not valid: ${first?.message ?? foreignLine(error.message)}`, {
+    return new ExpectedFailure('InvalidInput', `${name} is not valid: ${first?.message ?? told(error.message)}`, {
       also,
       ...(at === undefined ? {} : { at }),
     })
   }
-  return asExpectedFailure(error, `apply ${name}`)
+  if (step.body.kind !== 'Secret') return asExpectedFailure(error, `${verb} ${name}`)
+  const { status, reason, message, causes } = error
+  const clean = causes.map(cause => ({ ...cause, message: withoutSecrets(cause.message ?? '', step) }))
+  return asExpectedFailure(new ApiFailure(status, reason, withoutSecrets(message, step), { causes: clean }), `${verb} ${name}`)
+}
+
+/** What the server says of a manifest that does not fit its kind comes as an internal error. */
+const MALFORMED = /typed patch object|field not declared|unknown field|unable to convert unstructured object|error decoding/
+
+const SHORTEST_SECRET = 3
+
+/** A refusal may quote what it refuses: `expected string, got &value.valueUnstructured{Value:4242}`, `Invalid value: "..."`. */
+function withoutSecrets(text: string, step: Step): string {
+  if (step.body.kind !== 'Secret') return text
+  const values = [step.body, step.before, step.live].flatMap(object =>
+    [object?.['data'], object?.['stringData']].flatMap(data => Object.values((data ?? {}) as Record<string, unknown>)),
+  )
+  const spellings = values
+    .flatMap(value => [String(value), Buffer.from(String(value), 'base64').toString(), JSON.stringify(value)])
+    .filter(spelling => spelling.length >= SHORTEST_SECRET)
+    .sort((a, b) => b.length - a.length)
+  const quoted = text
+    .replace(/, got [\s\S]*$/, '')
+    .replace(/(Invalid|Unsupported|Duplicate) value: ("(?:[^"\\]|\\.)*"|\{[^}]*\}|[^\s:]+)/g, '$1 value')
+  return spellings.reduce((clean, spelling) => clean.replaceAll(spelling, '***'), quoted)
 }
 
 function positionOf(step: Step, field: string | undefined): FilePosition | undefined {

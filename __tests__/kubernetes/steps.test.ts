@@ -1,0 +1,254 @@
+import { beforeEach, describe, expect, test } from '@jest/globals'
+import { ApiFailure } from '../../src/kubernetes/api.ts'
+import type { KubernetesObject } from '../../src/kubernetes/objects.ts'
+import { isNoChange, type Step, takeStep, tryStep, undoStep } from '../../src/kubernetes/steps.ts'
+import { ManualClock } from '../deploy/manual-clock.ts'
+import { MemoryCluster, object } from './memory-cluster.ts'
+
+let cluster: MemoryCluster
+beforeEach(() => {
+  cluster = new MemoryCluster(new ManualClock())
+})
+
+const OWNERS = [{ manager: 'deploy-actions', operation: 'Apply' }]
+const web = (replicas: number, metadata: object = {}): KubernetesObject =>
+  object('Deployment', 'web', { spec: { replicas } }, { managedFields: OWNERS, ...metadata })
+
+function step(given: Partial<Step> & Pick<Step, 'body'>): Step {
+  return {
+    action: 'apply',
+    live: undefined,
+    before: undefined,
+    desired: undefined,
+    fieldManager: 'deploy-actions',
+    keepReplicas: false,
+    position: () => undefined,
+    ...given,
+  }
+}
+
+const live = (): KubernetesObject | undefined => cluster.get('Deployment', 'web')
+const replicas = (): unknown => (live()?.['spec'] as { replicas?: unknown } | undefined)?.replicas
+const conflict = (): ApiFailure =>
+  new ApiFailure(409, 'Conflict', 'the object has been modified; please apply your changes to the latest version')
+const ownedBy = (manager: string): ApiFailure =>
+  new ApiFailure(409, 'Conflict', 'Apply failed with 1 conflict', {
+    causes: [{ reason: 'FieldManagerConflict', field: '.spec.replicas', message: `conflict with "${manager}"` }],
+  })
+
+describe('undoing a step', () => {
+  const undo = step({ body: web(3), before: web(1) })
+
+  test('puts the old object back whole, on top of what is live now, and gives its fields back', async () => {
+    cluster.put({
+      ...web(3),
+      metadata: {
+        ...web(3).metadata,
+        labels: { new: 'yes' },
+        annotations: { 'deployment.kubernetes.io/revision': '7' },
+        managedFields: [],
+      },
+    })
+    await undoStep(cluster, undo)
+    expect(live()).toMatchObject({
+      spec: { replicas: 1 },
+      metadata: { managedFields: OWNERS, annotations: { 'deployment.kubernetes.io/revision': '7' } },
+    })
+    expect(live()?.metadata.labels).toBeUndefined()
+    expect(cluster.writes).toEqual(['PUT deployments/web', 'PATCH deployments/web'])
+  })
+
+  test('what is as it was is not touched', async () => {
+    cluster.put(web(1, { managedFields: [] }))
+    await undoStep(cluster, undo)
+    expect(cluster.writes).toEqual([])
+  })
+
+  test('a controller that writes in between is no reason to leave the bad release', async () => {
+    cluster.put(web(3))
+    let writes = 0
+    cluster.before(({ method }) => {
+      const now = live()
+      if (method === 'PUT' && now !== undefined && writes++ < 3) cluster.put({ ...now, status: { observed: writes } })
+    })
+    await undoStep(cluster, undo)
+    expect(replicas()).toBe(1)
+    expect(writes).toBe(4)
+  })
+
+  test('one that never stops is given up', async () => {
+    cluster.put(web(3))
+    cluster.before(({ method }) => {
+      if (method === 'PUT') throw conflict()
+    })
+    await expect(undoStep(cluster, undo)).rejects.toMatchObject({
+      reason: 'Conflict',
+      message: expect.stringMatching(/^Putting back deployment\/web failed/),
+    })
+    expect(cluster.writes).toHaveLength(10)
+  })
+
+  test('a lost answer and the conflict after it: the fields are given back all the same', async () => {
+    cluster.put(web(3))
+    let lost = false
+    cluster.after(({ method }) => {
+      if (method !== 'PUT' || lost) return
+      lost = true
+      throw conflict()
+    })
+    await undoStep(cluster, undo)
+    expect(cluster.writes).toEqual(['PUT deployments/web', 'PATCH deployments/web'])
+  })
+
+  test("what was deleted meanwhile is created again, with its fields' owners", async () => {
+    await undoStep(cluster, undo)
+    expect(live()?.metadata.managedFields).toEqual(OWNERS)
+    expect(cluster.writes).toEqual(['POST deployments', 'PATCH deployments/web'])
+  })
+
+  test('somebody who creates it in the same moment is no trouble', async () => {
+    let raced = false
+    cluster.before(({ method }) => {
+      if (method === 'POST' && !raced) {
+        raced = true
+        cluster.put(web(5))
+      }
+    })
+    await undoStep(cluster, undo)
+    expect(replicas()).toBe(1)
+  })
+
+  test("an autoscaler's number of replicas stays", async () => {
+    cluster.put(object('Deployment', 'web', { spec: { replicas: 8, paused: true } }))
+    await undoStep(cluster, { ...undo, keepReplicas: true })
+    expect(live()?.['spec']).toEqual({ replicas: 8 })
+  })
+
+  test('a Job that is gone is not run again', async () => {
+    const job = object('Job', 'migrate', { spec: {} })
+    expect(await undoStep(cluster, step({ body: job, before: job }))).toBeUndefined()
+    expect(cluster.writes).toEqual([])
+  })
+
+  test('what is on its way out takes no change: that is said, with what holds it', async () => {
+    cluster.put(web(3, { deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: ['acme.org/hold'] }))
+    await expect(undoStep(cluster, undo)).rejects.toThrow(/deployment\/web is being deleted .*acme\.org\/hold/)
+  })
+
+  test('what was created is removed; that it is gone already is fine', async () => {
+    cluster.put(web(3))
+    const created = step({ body: web(3) })
+    await undoStep(cluster, created)
+    await undoStep(cluster, created)
+    expect(live()).toBeUndefined()
+  })
+})
+
+describe('applying', () => {
+  test.each<[owner: string, forced: boolean]>([
+    ['kubectl-client-side-apply', true],
+    ['kubectl', true],
+    ['helm', true],
+    ['deploy-actions-set-image', true],
+    ['kube-controller-manager', false],
+    ['argocd-controller', false],
+  ])('a field of %s is taken over: %s', async (owner, forced) => {
+    cluster.before(({ method, options }) => {
+      if (method === 'PATCH' && options.query?.['force'] === 'false') throw ownedBy(owner)
+    })
+    const taken = takeStep(cluster, step({ body: web(2) }))
+    if (forced) expect(await taken).toMatchObject({ spec: { replicas: 2 } })
+    else await expect(taken).rejects.toThrow(`deployment/web cannot be applied: .spec.replicas belongs to "${owner}"`)
+  })
+
+  test("an autoscaler's number of replicas is sent as it is live", async () => {
+    const there = cluster.put(web(8))
+    await takeStep(cluster, step({ body: web(2), live: there, keepReplicas: true }))
+    expect(replicas()).toBe(8)
+  })
+
+  test('trying changes nothing', async () => {
+    expect(await tryStep(cluster, step({ body: web(2) }))).toMatchObject({ spec: { replicas: 2 } })
+    expect(live()).toBeUndefined()
+  })
+
+  test.each<[action: Step['action'], says: string]>([
+    ['apply', 'Applying deployment/web failed: ci may not '],
+    ['put', 'Putting back deployment/web failed: ci may not '],
+    ['delete', 'Removing deployment/web failed: ci may not '],
+  ])('%s without the right to it names the right', async (action, says) => {
+    cluster.put(web(1))
+    cluster.before(({ method }) => {
+      if (method === 'GET') return
+      const verb = { PATCH: 'patch', PUT: 'update', DELETE: 'delete' }[method]
+      throw new ApiFailure(
+        403,
+        'Forbidden',
+        `deployments.apps "web" is forbidden: User "ci" cannot ${verb} resource "deployments" in API group "apps" in the namespace "shop"`,
+      )
+    })
+    await expect(takeStep(cluster, step({ action, body: web(2) }))).rejects.toMatchObject({
+      reason: 'Forbidden',
+      message: expect.stringContaining(says),
+    })
+  })
+})
+
+describe('a refusal that quotes a Secret', () => {
+  const secret = object('Secret', 'db', {
+    stringData: { pin: 424242, password: 'hunter2hunter2' },
+    data: { token: 'c2VjcmV0LXRva2Vu' },
+  })
+  test.each<[what: string, error: ApiFailure]>([
+    [
+      'a value that is no text',
+      new ApiFailure(
+        500,
+        'InternalError',
+        'failed to create typed patch object (shop/db; /v1, Kind=Secret): .stringData.pin: expected string, got &value.valueUnstructured{Value:424242}',
+      ),
+    ],
+    [
+      'an invalid value',
+      new ApiFailure(422, 'Invalid', 'Secret "db" is invalid', {
+        causes: [{ field: 'data', message: 'Invalid value: "hunter2hunter2": too long' }],
+      }),
+    ],
+    [
+      'a webhook',
+      new ApiFailure(
+        403,
+        'Forbidden',
+        'admission webhook "policy" denied the request: password hunter2hunter2 is too weak, token secret-token',
+      ),
+    ],
+    [
+      'a conflict',
+      new ApiFailure(409, 'Conflict', 'Apply failed', {
+        causes: [
+          { reason: 'FieldManagerConflict', field: '.data.token', message: 'conflict with "argocd" with value c2VjcmV0LXRva2Vu' },
+        ],
+      }),
+    ],
+  ])('%s', async (_, error) => {
+    cluster.before(({ method }) => {
+      if (method === 'PATCH') throw error
+    })
+    const told: unknown = await takeStep(cluster, step({ body: secret })).catch((thrown: unknown) => thrown)
+    expect(String(told)).toContain('secret/db')
+    expect(JSON.stringify([String(told), told])).not.toMatch(/424242|hunter2|secret-token|c2VjcmV0/)
+  })
+})
+
+describe('a step that would change nothing', () => {
+  test.each<[what: string, given: Partial<Step>, nothing: boolean]>([
+    ['the same', { live: web(1), desired: web(1) }, true],
+    ['not there yet', { desired: web(1) }, false],
+    ['another value', { live: web(1), desired: web(2) }, false],
+    ['not known', { live: web(1) }, false],
+    ['removing what is not there', { action: 'delete' }, true],
+    ['removing what is there', { action: 'delete', live: web(1) }, false],
+  ])('%s', (_, given, nothing) => {
+    expect(isNoChange(step({ body: web(1), ...given }))).toBe(nothing)
+  })
+})
