@@ -209,6 +209,9 @@ export async function putBack(
   try {
     restored = await platform.restore()
   } catch (error) {
+    // Who has lost the lock must not put back either: another run has taken this release up.
+    if (error instanceof ExpectedFailure && error.reason === 'Locked')
+      return ended('failed', failure.reason === 'Locked' ? error.message : `${failure.message} ${error.message}`, [])
     const why = error instanceof ExpectedFailure ? error.message : bug(error)
     return ended('failed', `PUTTING BACK FAILED, the bad release may be serving: ${why} It began with: ${failure.message}`, [])
   }

@@ -44,11 +44,16 @@ export async function finishRelease({
       log,
       cancelled,
     })
-    const unfinished = await platform.resume(address.number)
-    if (unfinished === undefined) return undefined
+    if (!(await platform.isUnfinished(address.number))) return undefined
     log.info(`${release} was not finished`)
     await platform.lock()
     try {
+      // Another run may have had the lock meanwhile, and have taken the release up: what it made live is not ours to undo.
+      const unfinished = await platform.resume(address.number)
+      if (unfinished === undefined) {
+        log.info(`${release} was taken up by another run meanwhile: nothing is left to do`)
+        return undefined
+      }
       const failure = { reason: 'Cancelled', message: `${release} was cancelled or killed before it had ended.` }
       if (onFailure === 'keep') {
         const message = `${failure.message} It was left as it is, for on-failure is "keep".`

@@ -1,17 +1,19 @@
 // One deployment of an app at a time: a Lease whose holder is the run, renewed while it works, taken over when its time is over.
 import { hostname } from 'node:os'
-import type { Clock } from '../deploy/clock.ts'
+import { type Clock, sleep } from '../deploy/clock.ts'
 import { formatDuration } from '../runner/duration.ts'
 import { ExpectedFailure } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import { ApiFailure, asExpectedFailure, type KubernetesApi } from './api.ts'
 import type { KubernetesObject } from './objects.ts'
-import { recordName } from './release-record.ts'
 
 /** A holder that has not renewed for this long is dead, in seconds. */
 const LEASE_SECONDS = 60
 const RENEW_MS = 15_000
 const ASK_AGAIN_MS = 1_000
+/** Not renewed for so long, the lock may soon be somebody else's: it is renewed before the next change. */
+const UNSURE_MS = 2 * RENEW_MS
+const TRIES = 3
 
 interface LeaseSpec {
   readonly holderIdentity?: string | null
@@ -36,13 +38,16 @@ export class LeaseLock {
   readonly #name: string
   readonly #holder: string
   readonly #clock: Clock
+  readonly #lost = new AbortController()
   #stopRenewing: (() => void) | undefined
+  #renewing: Promise<void> | undefined
+  #renewedAt = 0
   #held = false
 
   constructor(options: { api: KubernetesApi; namespace: string; app: string; holder: string; clock: Clock }) {
     this.#api = options.api
     this.#path = `/apis/coordination.k8s.io/v1/namespaces/${options.namespace}/leases`
-    this.#name = `${recordName(options.app)}.deploy`
+    this.#name = `${options.app}.deploy`
     this.#holder = options.holder
     this.#clock = options.clock
   }
@@ -51,9 +56,11 @@ export class LeaseLock {
   async acquire(waitMs: number, signal: AbortSignal): Promise<void> {
     const deadline = this.#clock.now() + waitMs
     for (;;) {
+      const askedAt = this.#clock.now()
       const other = await this.#try()
       if (other === undefined) {
         this.#held = true
+        this.#renewedAt = askedAt
         this.#renewLater()
         return
       }
@@ -66,8 +73,25 @@ export class LeaseLock {
           `Another deployment of this app is under way: ${other}. Nothing was changed.${waited} Wait for it, or give lock-timeout; a dead one loses its lock after ${LEASE_SECONDS} s.`,
         )
       }
-      await new Promise<void>(resolve => void this.#clock.after(ASK_AGAIN_MS, resolve))
+      await sleep(this.#clock, ASK_AGAIN_MS, signal)
     }
+  }
+
+  /** Raised, with an ExpectedFailure, when somebody else has the lock that was ours: from then on nothing may be changed any more. */
+  get lost(): AbortSignal {
+    return this.#lost.signal
+  }
+
+  /** To be called before every change. @throws ExpectedFailure Locked when the lock was lost; what a renewal that is due fails with */
+  async assertHeld(): Promise<void> {
+    if (this.#held && !this.#lost.signal.aborted && this.#clock.now() - this.#renewedAt > UNSURE_MS) {
+      try {
+        await this.#renew()
+      } catch (error) {
+        throw asExpectedFailure(error, `Renewing the lock (lease ${this.#name})`)
+      }
+    }
+    this.#lost.signal.throwIfAborted()
   }
 
   /** Gives the lock back. Never throws: a lock that cannot be given back runs out by itself. */
@@ -76,8 +100,10 @@ export class LeaseLock {
     this.#held = false
     this.#stopRenewing?.()
     try {
-      const lease = await this.#api.request<KubernetesObject>('GET', `${this.#path}/${this.#name}`)
-      if ((lease as unknown as { spec: LeaseSpec }).spec.holderIdentity !== this.#holder) return
+      // What is on its way would change the lease between our reading and our deleting it.
+      await this.#renewing?.catch(() => undefined)
+      const lease = await this.#read()
+      if (lease === undefined || holderOf(lease) !== this.#holder) return
       const preconditions = { uid: lease.metadata.uid, resourceVersion: lease.metadata.resourceVersion }
       await this.#api.request('DELETE', `${this.#path}/${this.#name}`, {
         body: { apiVersion: 'v1', kind: 'DeleteOptions', preconditions },
@@ -89,26 +115,32 @@ export class LeaseLock {
 
   /** Takes the lock when it is free, ours or run out; else returns who holds it. */
   async #try(): Promise<string | undefined> {
-    try {
-      const lease = await this.#read()
-      if (lease === undefined) {
-        await this.#api.request('POST', this.#path, { body: this.#lease({}) })
-        return undefined
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#take()
+      } catch (error) {
+        // Somebody was faster: the next try reads who.
+        if (error instanceof ApiFailure && error.status === 409) return 'somebody who has just taken the lock'
+        // The answer to our own POST may have been lost: the next look tells whether the lease is ours.
+        const unknown = error instanceof ApiFailure && error.transient && error.mayHaveHappened
+        if (!unknown || attempt === TRIES) throw asExpectedFailure(error, `Taking the lock (lease ${this.#name})`)
       }
-      const { spec } = lease as unknown as { spec?: LeaseSpec }
-      const holder = spec?.holderIdentity ?? ''
-      const renewed = Date.parse(spec?.renewTime ?? '')
-      const alive = this.#api.now() - renewed < (spec?.leaseDurationSeconds ?? LEASE_SECONDS) * 1_000
-      if (holder !== '' && holder !== this.#holder && alive) return foreignLine(holder, 300)
-      await this.#api.request('PUT', `${this.#path}/${this.#name}`, {
-        body: this.#lease({ resourceVersion: lease.metadata.resourceVersion ?? '' }),
-      })
-      return undefined
-    } catch (error) {
-      // Somebody was faster: the next try reads who.
-      if (error instanceof ApiFailure && error.status === 409) return 'somebody who has just taken the lock'
-      throw asExpectedFailure(error, `take the lock (lease ${this.#name})`)
     }
+  }
+
+  async #take(): Promise<string | undefined> {
+    const lease = await this.#read()
+    if (lease === undefined) {
+      await this.#api.request('POST', this.#path, { body: this.#lease({}) })
+      return undefined
+    }
+    const { spec } = lease as unknown as { spec?: LeaseSpec }
+    const holder = holderOf(lease)
+    const renewed = Date.parse(spec?.renewTime ?? '')
+    const alive = this.#api.now() - renewed < (spec?.leaseDurationSeconds ?? LEASE_SECONDS) * 1_000
+    if (holder !== '' && holder !== this.#holder && alive) return foreignLine(holder, 300)
+    await this.#replace(this.#lease({ resourceVersion: lease.metadata.resourceVersion ?? '' }))
+    return undefined
   }
 
   async #read(): Promise<KubernetesObject | undefined> {
@@ -120,8 +152,13 @@ export class LeaseLock {
     }
   }
 
+  /** @throws ApiFailure 409 when the lease is no longer the one that was read: `body` carries that one's resourceVersion */
+  async #replace(body: unknown): Promise<void> {
+    await this.#api.request('PUT', `${this.#path}/${this.#name}`, { body })
+  }
+
   #lease(metadata: { resourceVersion?: string }): unknown {
-    const now = new Date(this.#api.now()).toISOString().replace('Z', '000Z')
+    const now = this.#timestamp()
     return {
       apiVersion: 'coordination.k8s.io/v1',
       kind: 'Lease',
@@ -130,16 +167,61 @@ export class LeaseLock {
     }
   }
 
+  /** Microseconds, as a Lease has them. */
+  #timestamp(): string {
+    return new Date(this.#api.now()).toISOString().replace('Z', '000Z')
+  }
+
   #renewLater(): void {
     this.#stopRenewing = this.#clock.after(RENEW_MS, () => {
-      const renewTime = new Date(this.#api.now()).toISOString().replace('Z', '000Z')
-      this.#api
-        .request('PATCH', `${this.#path}/${this.#name}`, {
-          body: { spec: { renewTime } },
-          contentType: 'application/merge-patch+json',
-        })
+      this.#renew()
         .catch(() => undefined)
-        .finally(() => this.#held && this.#renewLater())
+        .finally(() => this.#held && !this.#lost.signal.aborted && this.#renewLater())
     })
   }
+
+  #renew(): Promise<void> {
+    this.#renewing ??= this.#renewOnce().finally(() => {
+      this.#renewing = undefined
+    })
+    return this.#renewing
+  }
+
+  /** Renews only what is still ours: read, compared, written under its resourceVersion. */
+  async #renewOnce(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const askedAt = this.#clock.now()
+      const lease = await this.#read()
+      if (!this.#held) return
+      if (lease === undefined || holderOf(lease) !== this.#holder) return this.#lose(lease)
+      try {
+        const { spec, metadata } = lease as unknown as { spec: LeaseSpec } & KubernetesObject
+        const { name, resourceVersion } = metadata
+        await this.#replace({
+          ...lease,
+          metadata: { name, resourceVersion },
+          spec: { ...spec, renewTime: this.#timestamp() },
+        })
+        this.#renewedAt = askedAt
+        return
+      } catch (error) {
+        const changed = error instanceof ApiFailure && (error.status === 409 || error.status === 404)
+        if (!changed || attempt === TRIES) throw error
+      }
+    }
+  }
+
+  #lose(lease: KubernetesObject | undefined): void {
+    const now = lease === undefined ? 'somebody removed it' : `${foreignLine(holderOf(lease), 300) || 'nobody'} holds it now`
+    this.#lost.abort(
+      new ExpectedFailure(
+        'Locked',
+        `The lock was lost while deploying (lease ${this.#name}: ${now}), so nothing more was changed from here. What was begun is put right by whoever deploys next.`,
+      ),
+    )
+  }
+}
+
+function holderOf(lease: KubernetesObject): string {
+  return (lease as unknown as { spec?: LeaseSpec }).spec?.holderIdentity ?? ''
 }

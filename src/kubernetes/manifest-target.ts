@@ -2,7 +2,7 @@
 import { ExpectedFailure } from '../runner/failure.ts'
 import type { Log } from '../runner/log.ts'
 import { ApiFailure } from './api.ts'
-import { autoscaled } from './autoscalers.ts'
+import { autoscaled, namespacesOf } from './autoscalers.ts'
 import type { Connection } from './connection.ts'
 import { groupOfSettable, type ImageEntry, type SetImageEntry } from './image-entries.ts'
 import { applySetImage, rewriteImages } from './images.ts'
@@ -42,7 +42,7 @@ export async function prepareManifests(source: ManifestSource): Promise<() => Pr
     const objects = set.manifests.map(manifest => manifest.object)
     const newKinds = (manifest: Manifest): boolean => definitionOf(set.manifests, manifest.object.kind) !== undefined
     const [scaled, lives] = await Promise.all([
-      autoscaled(api, namespace, objects),
+      autoscaled(api, namespacesOf(objects, namespace), objects),
       Promise.all(
         set.manifests.map(manifest => (newKinds(manifest) ? readNewKind(source, manifest) : readLive(api, manifest.object))),
       ),

@@ -10,20 +10,29 @@ import { changeOf, diffOf } from './change.ts'
 import { diagnose } from './diagnosis.ts'
 import { containerImages } from './images.ts'
 import { LeaseLock, lockHolder } from './lease-lock.ts'
-import { type KubernetesObject, objectKey, objectName } from './objects.ts'
+import { groupOf, type KubernetesObject, objectKey, objectName } from './objects.ts'
 import { applyOrder } from './order.ts'
 import { provenDigests } from './proof.ts'
-import { liveRecord, type ObjectState, type RecordContent, type ReleaseRecord, ReleaseRecords } from './release-record.ts'
+import {
+  liveRecord,
+  type ObjectState,
+  type RecordContent,
+  type ReleaseRecord,
+  ReleaseRecords,
+  unfinishedRecords,
+} from './release-record.ts'
 import { ReleaseWatch, type Workload } from './release-watch.ts'
-import { FIELD_MANAGER, isNoChange, readLive, recorded, type Step, takeStep, tryStep, undoStep } from './steps.ts'
+import { beingDeleted, FIELD_MANAGER, isNoChange, readLive, recorded, type Step, takeStep, tryStep, undoStep } from './steps.ts'
 
 /** The steps of a release, found out from manifests or from a record. */
 export interface Target {
   readonly steps: readonly Step[]
   /** The number of the release that is put back; 0 where it is a new one. */
   readonly restores: number
-  /** The release that is taken away by this one, and is marked so when this one is up. */
-  readonly replaces?: number
+  /** True where what is put back has no record: it was live before the first one. */
+  readonly restoresOriginal?: boolean
+  /** The releases that are taken away by this one, and are marked so when this one is up. */
+  readonly replaces?: readonly number[]
 }
 
 export interface KubernetesPlatformOptions {
@@ -41,6 +50,8 @@ export interface KubernetesPlatformOptions {
 
 /** How many steps are taken at once. */
 const AT_ONCE = 16
+/** The diff becomes an output (GitHub takes 1 MiB for all of a job's) and a part of the report: what is longer helps nobody. */
+const DIFF_LIMIT = 200_000
 
 export class KubernetesPlatform implements Platform {
   readonly #options: KubernetesPlatformOptions
@@ -53,6 +64,7 @@ export class KubernetesPlatform implements Platform {
   #number = 0
   #content: RecordContent | undefined
   #watch: ReleaseWatch | undefined
+  #putBack = false
   readonly #applied = new Map<string, KubernetesObject>()
 
   constructor(options: KubernetesPlatformOptions) {
@@ -70,6 +82,7 @@ export class KubernetesPlatform implements Platform {
     this.#known = await this.#records.list()
     this.#target = await this.#options.target(this.#known)
     const steps = await this.#takeUp(this.#target.steps, this.#unfinished())
+    for (const { live } of steps) if (live?.metadata.deletionTimestamp != null) throw beingDeleted(live)
     const [tried] = await Promise.all([this.#tryAll(steps), this.#startWatch(steps)])
     this.#steps = tried
     const blind = tried.filter(step => step.action !== 'delete' && !isWorkload(step) && containerImages(step.body).length > 0)
@@ -87,22 +100,25 @@ export class KubernetesPlatform implements Platform {
         object: this.#nameOf(step.body),
       })),
       previousRelease: this.#records.address(live?.number ?? 0),
-      takesUpUnfinished: this.#unfinished() !== undefined,
+      takesUpUnfinished: this.#unfinished().length > 0,
       somethingToGoBackTo:
         live !== undefined || (workloads.length > 0 ? workloads : this.#steps).some(step => step.before !== undefined),
-      diff: this.#steps
-        .map(step =>
-          diffOf(
-            step.live,
-            step.action === 'delete' ? undefined : step.live === undefined ? step.body : (step.desired ?? step.body),
-          ),
-        )
-        .filter(text => text !== '')
-        .join('\n'),
+      diff: cut(
+        this.#steps
+          .map(step =>
+            diffOf(
+              step.live,
+              step.action === 'delete' ? undefined : step.live === undefined ? step.body : (step.desired ?? step.body),
+            ),
+          )
+          .filter(text => text !== '')
+          .join('\n'),
+      ),
     }
   }
 
   async remember(): Promise<string> {
+    await this.#lock.assertHeld()
     const { env } = this.#options
     const run =
       env['GITHUB_RUN_ID'] === undefined
@@ -114,6 +130,7 @@ export class KubernetesPlatform implements Platform {
       run,
       actor: env['GITHUB_ACTOR'] ?? '',
       restores: this.#target.restores,
+      ...(this.#target.restoresOriginal === true ? { restoresOriginal: true } : {}),
       previous: liveRecord(this.#known)?.number ?? 0,
       images: imagesOf(this.#steps),
     }
@@ -122,13 +139,10 @@ export class KubernetesPlatform implements Platform {
       if (record === undefined) continue
       this.#number = number
       this.#content = content
-      const dead = this.#unfinished()
-      if (dead !== undefined)
-        await this.#records.update(
-          dead.number,
-          'failed',
-          `Its run died in the middle; release ${this.#records.address(number)} took it up.`,
-        )
+      // Those that the live release has overtaken are closed too: nobody may ever go back to what was before them.
+      const dead = this.#known.filter(({ status }) => status === 'pending')
+      const message = `Its run died in the middle; release ${this.#records.address(number)} took it up.`
+      for (const { number: old } of dead) await this.#records.update(old, 'failed', message)
       return this.#records.address(number)
     }
   }
@@ -137,15 +151,34 @@ export class KubernetesPlatform implements Platform {
     const deletes = this.#steps.filter(step => step.action === 'delete')
     for (const tier of this.#inOrder(this.#steps.filter(step => step.action !== 'delete'))) {
       this.#throwIfCancelled()
+      await this.#lock.assertHeld()
       await atOnce(tier, async step => this.#took(step, await takeStep(this.#options.api, step)))
       await this.#established(tier)
     }
+    this.#throwIfCancelled()
+    await this.#lock.assertHeld()
     await atOnce(deletes, async step => this.#took(step, await takeStep(this.#options.api, step)))
   }
 
   async observe(): Promise<Observation> {
     if (this.#watch === undefined) throw new Error('nothing is watched yet')
-    return this.#watch.observe()
+    const { lost } = this.#lock
+    const observation = this.#watch.observe()
+    return {
+      ...observation,
+      judge: () => {
+        lost.throwIfAborted()
+        return observation.judge()
+      },
+      subscribe: changed => {
+        const unsubscribe = observation.subscribe(changed)
+        lost.addEventListener('abort', changed)
+        return () => {
+          unsubscribe()
+          lost.removeEventListener('abort', changed)
+        }
+      },
+    }
   }
 
   async diagnose(verdict: Verdict): Promise<readonly Culprit[]> {
@@ -166,14 +199,19 @@ export class KubernetesPlatform implements Platform {
   }
 
   async restore(): Promise<readonly string[]> {
+    await this.#lock.assertHeld()
     const failures: string[] = []
     const done: string[] = []
     const undo = async (step: Step): Promise<void> => {
       try {
-        this.#took(step, await undoStep(this.#options.api, step))
-        done.push(`${step.before === undefined ? 'removed' : 'put back'} ${this.#nameOf(step.body)}`)
+        await this.#lock.assertHeld()
+        const object = await undoStep(this.#options.api, step)
+        this.#took(step, object)
+        if (step.before === undefined) done.push(`removed ${this.#nameOf(step.body)}`)
+        else if (object !== undefined) done.push(`put back ${this.#nameOf(step.body)}`)
+        else done.push(`${this.#nameOf(step.body)} is gone and was not run again`)
       } catch (error) {
-        failures.push(`${this.#nameOf(step.body)}: ${messageOf(error)}`)
+        failures.push(messageOf(error))
       }
     }
     // Old pods need their old configuration first; what was created goes last, when nothing uses it any more.
@@ -183,31 +221,30 @@ export class KubernetesPlatform implements Platform {
     )
     for (const tier of this.#inOrder(touched.filter(step => step.before !== undefined))) await atOnce(tier, undo)
     for (const tier of this.#inOrder(touched.filter(step => step.before === undefined)).toReversed()) await atOnce(tier, undo)
+    this.#lock.lost.throwIfAborted()
     if (failures.length > 0) {
       throw new ExpectedFailure(
         'Conflict',
-        `${failures.length} of ${touched.length} objects could not be put back (${failures.slice(0, 5).join('; ')}). Run the rollback action, or look with: kubectl -n ${this.#options.namespace} get events.`,
+        `${failures.length} of ${touched.length} objects could not be put back (${failures.slice(0, 5).join('; ')}${failures.length > 5 ? `; and ${failures.length - 5} more` : ''}). Remove the cause, then run the rollback action with to: previous; what was live before is in the Secret ${this.#options.app}.r${this.#number}.`,
       )
     }
+    this.#putBack = true
     return done
   }
 
   async record(status: ReleaseStatus, message: string): Promise<void> {
-    if (this.#number === 0) return
-    if (status !== 'deployed') return this.#records.update(this.#number, status, message)
-    const content = this.#content
-    await this.#records.update(
-      this.#number,
-      status,
-      message,
-      content === undefined ? undefined : { ...content, objects: this.#steps.map(step => this.#finalState(step)) },
-    )
-    if (this.#target.replaces !== undefined)
-      await this.#records.update(
-        this.#target.replaces,
-        'rolled-back',
-        `Rolled back by release ${this.#records.address(this.#number)}.`,
-      )
+    // Whoever has the lock now writes the record too.
+    if (this.#number === 0 || this.#lock.lost.aborted) return
+    if (status !== 'deployed') {
+      const leftInPlace = status === 'failed' && !this.#putBack
+      return this.#records.update(this.#number, status, message, { leftInPlace })
+    }
+    const before = this.#content
+    const content = before === undefined ? undefined : { ...before, objects: this.#steps.map(step => this.#finalState(step)) }
+    await this.#records.update(this.#number, status, message, { content })
+    const there = this.#known.filter(({ number }) => this.#target.replaces?.includes(number))
+    for (const { number } of there)
+      await this.#records.update(number, 'rolled-back', `Rolled back by release ${this.#records.address(this.#number)}.`)
     await this.#records.trim().catch(() => undefined)
   }
 
@@ -221,10 +258,10 @@ export class KubernetesPlatform implements Platform {
    * @returns undefined when it has ended meanwhile, else what a plan says of going back
    */
   async resume(number: number): Promise<Pick<Plan, 'somethingToGoBackTo' | 'previousRelease'> | undefined> {
-    const record = await this.#records.get(number)
+    this.#known = await this.#records.list()
+    const record = await this.#records.get(number, this.#known)
     if (record.status !== 'pending') return undefined
     this.#number = number
-    this.#known = await this.#records.list()
     this.#steps = record.content().objects.map(stepToUndo)
     await this.#startWatch(this.#steps)
     const { previous } = record.content()
@@ -238,28 +275,38 @@ export class KubernetesPlatform implements Platform {
     return this.#number
   }
 
+  /** True while the release of that number waits to be finished. Asks without the lock: only what is said under it holds. */
+  async isUnfinished(number: number): Promise<boolean> {
+    return (await this.#records.get(number)).status === 'pending'
+  }
+
   async #startWatch(steps: readonly Step[]): Promise<void> {
     const { api, clock, namespace, log } = this.#options
     this.#watch = new ReleaseWatch({
       api,
       clock,
       namespace,
-      workloads: workloadsOf(steps),
+      workloads: steps.flatMap(step => workloadOf(step.body) ?? []),
       signal: this.#end.signal,
       onTrouble: sentence => log.info(sentence),
     })
+    for (const step of steps) {
+      const workload = workloadOf(step.body)
+      if (workload !== undefined && step.action === 'delete') this.#watch.expectAbsence(workload)
+    }
     await this.#watch.start()
   }
 
   /** A server-side dry run of every step: what the server would refuse is refused here, before anything is changed. All refusals are told at once. */
   async #tryAll(steps: readonly Step[]): Promise<readonly Step[]> {
     const namespaces = new Set(steps.filter(step => step.body.kind === 'Namespace').map(step => step.body.metadata.name))
-    const kinds = new Set(steps.filter(step => step.body.kind === 'CustomResourceDefinition').map(step => definedKind(step.body)))
+    const kinds = new Set(steps.flatMap(step => definedKind(step.body) ?? []))
     const refused: ExpectedFailure[] = []
     const tried: Step[] = []
     await atOnce(steps, async step => {
-      const comesFirst = namespaces.has(step.body.metadata.namespace ?? '') || kinds.has(step.body.kind)
-      if (step.action === 'delete' || (comesFirst && step.live === undefined)) return void tried.push(step)
+      const comesFirst =
+        namespaces.has(step.body.metadata.namespace ?? '') || kinds.has(`${groupOf(step.body.apiVersion)}/${step.body.kind}`)
+      if (step.live === undefined && (step.action === 'delete' || comesFirst)) return void tried.push(step)
       try {
         tried.push({ ...step, desired: await tryStep(this.#options.api, step) })
       } catch (error) {
@@ -286,19 +333,20 @@ export class KubernetesPlatform implements Platform {
   }
 
   /**
-   * What a dead run had changed goes back, should this release fail, to how it was before that run; and what this release does not touch goes back
-   * with this release.
+   * What dead runs had changed goes back, should this release fail, to how it was before them; and what this release does not touch goes back with
+   * this release. Of several dead runs the first one knows how it was before.
    */
-  async #takeUp(steps: readonly Step[], dead: ReleaseRecord | undefined): Promise<readonly Step[]> {
-    if (dead === undefined) return steps
-    this.#options.log.info(
-      `Release ${this.#records.address(dead.number)} was never finished: its run died in the middle. It is taken up by this one.`,
-    )
-    const { objects } = dead.content()
+  async #takeUp(steps: readonly Step[], dead: readonly ReleaseRecord[]): Promise<readonly Step[]> {
+    if (dead.length === 0) return steps
+    for (const { number } of dead)
+      this.#options.log.info(
+        `Release ${this.#records.address(number)} was never finished: its run died in the middle. It is taken up by this one.`,
+      )
+    const objects = dead.flatMap(record => record.content().objects)
     const states = new Map(objects.map(state => [objectKey(state.reference), state]))
     const known = new Set(steps.map(step => objectKey(step.body)))
-    const left = objects.filter(state => !known.has(objectKey(state.reference)) && state.reference.kind !== 'Namespace')
-    const others = left.map(async (state): Promise<Step> => {
+    const left = [...states].filter(([key, { reference }]) => !known.has(key) && reference.kind !== 'Namespace')
+    const others = left.map(async ([, state]): Promise<Step> => {
       const live = await readLive(this.#options.api, state.reference)
       return {
         ...stepToUndo(state),
@@ -315,9 +363,9 @@ export class KubernetesPlatform implements Platform {
     return [...own, ...(await Promise.all(others))]
   }
 
-  /** A record whose run died in the middle: we have the lock, so nobody is at it any more. */
-  #unfinished(): ReleaseRecord | undefined {
-    return this.#known.find(record => record.status === 'pending' && record.number !== this.#number)
+  /** Records whose run died in the middle, newest first: we have the lock, so nobody is at them any more. */
+  #unfinished(): readonly ReleaseRecord[] {
+    return unfinishedRecords(this.#known)
   }
 
   #took(step: Step, object: KubernetesObject | undefined): void {
@@ -325,8 +373,9 @@ export class KubernetesPlatform implements Platform {
     if (object === undefined) this.#applied.delete(key)
     else this.#applied.set(key, object)
     const workload = workloadOf(step.body)
-    if (workload !== undefined && object?.metadata.generation !== undefined)
-      this.#watch?.expectGeneration(workload, object.metadata.generation)
+    if (workload === undefined) return
+    if (object === undefined) this.#watch?.expectAbsence(workload)
+    else if (object.metadata.generation !== undefined) this.#watch?.expectGeneration(workload, object.metadata.generation)
   }
 
   #finalState(step: Step): ObjectState {
@@ -422,8 +471,14 @@ function imagesOf(steps: readonly Step[]): Record<string, string> {
   return Object.fromEntries(images)
 }
 
-function definedKind(definition: KubernetesObject): string {
-  return (definition as { spec?: { names?: { kind?: string } } }).spec?.names?.kind ?? ''
+/** `group/Kind`, of a CustomResourceDefinition. */
+function definedKind(object: KubernetesObject): string | undefined {
+  const { spec } = object as { spec?: { group?: string; names?: { kind?: string } } }
+  return object.kind === 'CustomResourceDefinition' ? `${spec?.group ?? ''}/${spec?.names?.kind ?? ''}` : undefined
+}
+
+function cut(diff: string): string {
+  return diff.length <= DIFF_LIMIT ? diff : `${diff.slice(0, DIFF_LIMIT)}\n(${diff.length - DIFF_LIMIT} more characters)\n`
 }
 
 async function atOnce(steps: readonly Step[], run: (step: Step) => Promise<void>): Promise<void> {

@@ -34,6 +34,8 @@ export interface RecordContent {
   readonly actor: string
   /** The number of the release that this one put back; 0 where it is none. */
   readonly restores: number
+  /** True where it put back what was live before the first release: `restores` is 0 then. */
+  readonly restoresOriginal?: boolean
   /** What was live before: its number, 0 where it had no record. */
   readonly previous: number
   readonly images: Readonly<Record<string, string>>
@@ -46,29 +48,24 @@ export interface ReleaseRecord {
   readonly status: ReleaseStatus
   readonly createdAt: string
   readonly message: string
+  /** True of a failed release that is live all the same: it was left as it is, or could not be put back. */
+  readonly leftInPlace: boolean
   readonly secretName: string
+  readonly resourceVersion: string | undefined
   /** Unpacks the content. @throws ExpectedFailure when the record is damaged */
   content(): RecordContent
 }
 
 const LABEL = { app: 'deploy-actions/app', number: 'deploy-actions/release', status: 'deploy-actions/status' } as const
 const MESSAGE = 'deploy-actions/message'
-
-/** The app's name as Kubernetes takes it for names and labels: DNS-1123, 63 characters at most. */
-export function recordName(app: string): string {
-  return app
-    .toLowerCase()
-    .replace(/[^a-z0-9-]+/g, '-')
-    .replace(/^-+|-+$/g, '')
-    .slice(0, 50)
-    .replace(/-+$/, '')
-}
+const LEFT_IN_PLACE = 'deploy-actions/left-in-place'
 
 export class ReleaseRecords {
   readonly #api: KubernetesApi
   readonly namespace: string
   readonly app: string
 
+  /** @param app as `appName` spells it: it becomes part of names and labels */
   constructor(api: KubernetesApi, namespace: string, app: string) {
     this.#api = api
     this.namespace = namespace
@@ -84,18 +81,18 @@ export class ReleaseRecords {
     const path = `/api/v1/namespaces/${this.namespace}/secrets`
     try {
       const { items } = await this.#api.list(path, {
-        labelSelector: `${LABEL.app}=${recordName(this.app)}`,
+        labelSelector: `${LABEL.app}=${this.app}`,
         fieldSelector: `type=${RECORD_TYPE}`,
       })
       return items.map(secret => this.#read(secret)).sort((a, b) => b.number - a.number)
     } catch (error) {
-      throw asExpectedFailure(error, `read the release records in namespace ${this.namespace}`)
+      throw asExpectedFailure(error, `Reading the release records in namespace ${this.namespace}`)
     }
   }
 
   /** @throws ExpectedFailure NotFound naming the records there are */
-  async get(number: number): Promise<ReleaseRecord> {
-    const records = await this.list()
+  async get(number: number, known?: readonly ReleaseRecord[]): Promise<ReleaseRecord> {
+    const records = known ?? (await this.list())
     const found = records.find(record => record.number === number)
     if (found !== undefined) return found
     throw new ExpectedFailure('NotFound', `There is no release ${this.address(number)}; ${recordsThereAre(records)}.`)
@@ -103,7 +100,7 @@ export class ReleaseRecords {
 
   /** Writes a new record with status `pending`. Returns undefined when somebody else has just taken the number. */
   async create(number: number, content: RecordContent): Promise<ReleaseRecord | undefined> {
-    const name = `${recordName(this.app)}.r${number}`
+    const name = `${this.app}.r${number}`
     const body = {
       apiVersion: 'v1',
       kind: 'Secret',
@@ -112,7 +109,7 @@ export class ReleaseRecords {
         name,
         namespace: this.namespace,
         labels: {
-          [LABEL.app]: recordName(this.app),
+          [LABEL.app]: this.app,
           [LABEL.number]: String(number),
           [LABEL.status]: 'pending',
           'app.kubernetes.io/managed-by': 'deploy-actions',
@@ -126,15 +123,25 @@ export class ReleaseRecords {
       )
     } catch (error) {
       if (error instanceof ApiFailure && error.status === 409) return undefined
-      throw asExpectedFailure(error, `write the release record ${name} in namespace ${this.namespace}`)
+      throw asExpectedFailure(error, `Writing the release record ${name} in namespace ${this.namespace}`)
     }
   }
 
-  /** Sets the status, and the content too where one is given. */
-  async update(number: number, status: ReleaseStatus, message: string, content?: RecordContent): Promise<void> {
-    const name = `${recordName(this.app)}.r${number}`
+  /** Sets the status, and the content too where one is given. With a resourceVersion only while the record is still the one that was read. */
+  async update(
+    number: number,
+    status: ReleaseStatus,
+    message: string,
+    more: { content?: RecordContent | undefined; leftInPlace?: boolean; resourceVersion?: string | undefined } = {},
+  ): Promise<void> {
+    const name = `${this.app}.r${number}`
+    const { content, leftInPlace = false, resourceVersion } = more
     const body = {
-      metadata: { labels: { [LABEL.status]: status }, annotations: { [MESSAGE]: message.slice(0, 2_000) } },
+      metadata: {
+        ...(resourceVersion === undefined ? {} : { resourceVersion }),
+        labels: { [LABEL.status]: status },
+        annotations: { [MESSAGE]: message.slice(0, 2_000), [LEFT_IN_PLACE]: leftInPlace ? 'true' : null },
+      },
       ...(content === undefined ? {} : { data: { release: pack(content) } }),
     }
     try {
@@ -143,17 +150,13 @@ export class ReleaseRecords {
         contentType: 'application/merge-patch+json',
       })
     } catch (error) {
-      throw asExpectedFailure(error, `write the release record ${name} in namespace ${this.namespace}`)
+      throw asExpectedFailure(error, `Writing the release record ${name} in namespace ${this.namespace}`)
     }
   }
 
-  /** Removes records beyond the last ten; never the last verified one, never one that is still pending. */
+  /** Removes old records. @see surplusOf */
   async trim(): Promise<void> {
-    const records = await this.list()
-    const verified = lastVerified(records)
-    const surplus = records
-      .slice(RECORDS_KEPT)
-      .filter(record => record.number !== verified?.number && record.status !== 'pending')
+    const surplus = surplusOf(await this.list())
     await Promise.all(
       surplus.map(record => this.#api.request('DELETE', `/api/v1/namespaces/${this.namespace}/secrets/${record.secretName}`)),
     )
@@ -169,15 +172,46 @@ export class ReleaseRecords {
       status: (labels[LABEL.status] ?? 'failed') as ReleaseStatus,
       createdAt: secret.metadata.creationTimestamp ?? '',
       message: secret.metadata.annotations?.[MESSAGE] ?? '',
+      leftInPlace: secret.metadata.annotations?.[LEFT_IN_PLACE] === 'true',
       secretName: secret.metadata.name,
+      resourceVersion: secret.metadata.resourceVersion,
       content: () => unpack(data, secret.metadata.name),
     }
   }
 }
 
-/** The newest release that is, or was, live: what came up and was not taken back. `pending`, `failed` and `rolled-back` ones never count. */
+/** True of a release that came up and was not taken back. */
+export function cameUp(record: ReleaseRecord): boolean {
+  return record.status === 'deployed' || record.status === 'verified'
+}
+
+/** True of a release that was live when its run ended, good or bad. */
+export function isLeft(record: ReleaseRecord): boolean {
+  return cameUp(record) || (record.status === 'failed' && record.leftInPlace)
+}
+
+/** The release that is live: the newest that came up, or failed and was left as it is. One that is `pending` is not there yet. */
 export function liveRecord(records: readonly ReleaseRecord[]): ReleaseRecord | undefined {
-  return records.find(record => record.status === 'deployed' || record.status === 'verified')
+  return records.find(isLeft)
+}
+
+/** Records whose run died in the middle, newest first. What is older than the live release was overtaken by it. */
+export function unfinishedRecords(records: readonly ReleaseRecord[]): readonly ReleaseRecord[] {
+  const live = liveRecord(records)?.number ?? 0
+  return records.filter(record => record.status === 'pending' && record.number > live)
+}
+
+/**
+ * The records beyond the newest ten. Failures in a row push no release out that can be gone back to: the newest ten of those that came up stay too,
+ * and the last verified one, and any that is pending.
+ */
+export function surplusOf(records: readonly ReleaseRecord[]): readonly ReleaseRecord[] {
+  const kept = new Set([
+    ...records.slice(0, RECORDS_KEPT),
+    ...records.filter(cameUp).slice(0, RECORDS_KEPT),
+    lastVerified(records),
+  ])
+  return records.filter(record => !kept.has(record) && record.status !== 'pending')
 }
 
 export function lastVerified(records: readonly ReleaseRecord[]): ReleaseRecord | undefined {

@@ -5,7 +5,7 @@ import type { Event, Pod } from 'kubernetes-types/core/v1.js'
 import type { Clock } from '../deploy/clock.ts'
 import type { Observation } from '../deploy/follow.ts'
 import { combine, type Judgement } from '../deploy/verdict.ts'
-import type { KubernetesApi } from './api.ts'
+import { asExpectedFailure, type KubernetesApi } from './api.ts'
 import { type DeploymentSnapshot, judgeDeployment } from './judge/deployment.ts'
 import { eventTime } from './judge/events.ts'
 import type { KubernetesObject } from './objects.ts'
@@ -40,6 +40,10 @@ export class ReleaseWatch {
   readonly #restartsBefore = new Map<string, number>()
   readonly #generations = new Map<string, { readonly generation: number; readonly at: number }>()
   readonly #lastPodGoneAt = new Map<string, number>()
+  /** Workloads that are not to be there: removed again, or by a rollback. */
+  readonly #absent = new Set<string>()
+  /** What ended a watch for good: from then on what is known may be anything but true. */
+  #fault: Error | undefined
   #startedAt = 0
   readonly #judged = new Map<string, Judgement>()
   readonly #listeners = new Set<() => void>()
@@ -67,7 +71,13 @@ export class ReleaseWatch {
   /** The generation that a write was answered with: what is older says nothing of it. */
   expectGeneration(workload: Workload, generation: number): void {
     this.#generations.set(keyOf(workload), { generation, at: this.#options.api.now() })
+    this.#absent.delete(keyOf(workload))
     this.#judged.clear()
+  }
+
+  /** The workload was removed, or is about to be: it is waited for no more. */
+  expectAbsence(workload: Workload): void {
+    this.#absent.add(keyOf(workload))
   }
 
   close(): void {
@@ -79,7 +89,11 @@ export class ReleaseWatch {
     const { api } = this.#options
     return {
       now: () => api.now(),
-      judge: () => combine(this.#options.workloads.map(workload => this.#judge(workload, api.now()))),
+      judge: () => {
+        if (this.#fault !== undefined) throw this.#fault
+        const expected = this.#options.workloads.filter(workload => !this.#absent.has(keyOf(workload)))
+        return combine(expected.map(workload => this.#judge(workload, api.now())))
+      },
       subscribe: changed => {
         this.#listeners.add(changed)
         listeners.add(changed)
@@ -164,7 +178,10 @@ export class ReleaseWatch {
       signal: this.#stop.signal,
       clock: this.#options.clock,
     })
-    void watching
+    watching.done.catch((error: unknown) => {
+      this.#fault = asExpectedFailure(error, `Watching ${path}`)
+      for (const listener of this.#listeners) listener()
+    })
   }
 
   #changed(workload: Workload): void {

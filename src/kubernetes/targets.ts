@@ -4,9 +4,9 @@ import type { KubernetesApi } from './api.ts'
 import type { SetImageEntry } from './image-entries.ts'
 import { containerImages } from './images.ts'
 import type { Manifest } from './manifests.ts'
-import { type KubernetesObject, objectKey, objectName } from './objects.ts'
-import { lastVerified, liveRecord, type ObjectState, type ReleaseRecord, recordsThereAre } from './release-record.ts'
-import { FIELD_MANAGER, readLive, type Step } from './steps.ts'
+import { groupOf, type KubernetesObject, objectKey, objectName } from './objects.ts'
+import { cameUp, isLeft, lastVerified, type ObjectState, type ReleaseRecord, recordsThereAre } from './release-record.ts'
+import { FIELD_MANAGER, readLive, runsOnce, type Step } from './steps.ts'
 
 const NOWHERE = (): FilePosition | undefined => undefined
 
@@ -14,7 +14,7 @@ const NOWHERE = (): FilePosition | undefined => undefined
 export function stepFromManifest(manifest: Manifest, live: KubernetesObject | undefined, keepReplicas: boolean): Step {
   return {
     action: 'apply',
-    body: manifest.object,
+    body: withEncodedStrings(manifest.object),
     live,
     before: live,
     desired: undefined,
@@ -22,6 +22,20 @@ export function stepFromManifest(manifest: Manifest, live: KubernetesObject | un
     keepReplicas,
     position: path => manifest.position(path),
   }
+}
+
+/**
+ * A Secret's `stringData` as `data`: the server writes it there but keeps no books of it, so that a key which a later manifest drops would stay. What
+ * is no text is left for the server to refuse.
+ */
+function withEncodedStrings(object: KubernetesObject): KubernetesObject {
+  const { stringData, data, ...rest } = object as KubernetesObject & { stringData?: unknown; data?: Record<string, string> }
+  if (object.kind !== 'Secret' || object.apiVersion !== 'v1' || typeof stringData !== 'object' || stringData === null)
+    return object
+  const entries = Object.entries(stringData as Record<string, unknown>)
+  if (entries.some(([, value]) => typeof value !== 'string')) return object
+  const encoded = Object.fromEntries(entries.map(([key, value]) => [key, Buffer.from(value as string).toString('base64')]))
+  return { ...rest, data: { ...data, ...encoded } }
 }
 
 /**
@@ -45,7 +59,8 @@ export async function stepFromSetImage(
     )
   const images = containerImages(live)
   const template: Record<string, { name: string; image: string }[]> = {}
-  for (const entry of entries) {
+  // One container's own entry decides over the one for all.
+  for (const entry of entries.toSorted((a, b) => Number(b.container === '*') - Number(a.container === '*'))) {
     const matching = images.filter(image => entry.container === '*' || image.container === entry.container)
     if (matching.length === 0) {
       const names = images.map(image => image.container).join(', ')
@@ -89,10 +104,13 @@ export interface RollbackChoice {
   readonly number: number
   readonly states: readonly ObjectState[]
   readonly bad: ReleaseRecord
+  /** The numbers of the releases that are rolled back with `bad`: itself, and what it had put back. None of them is gone back to again. */
+  readonly replaces: readonly number[]
 }
 
 /**
- * Chooses what a rollback puts back. A release that failed or was rolled back is never chosen, nor what is live.
+ * Chooses what a rollback puts back. A release that failed or was rolled back is never chosen, nor what is live. What is taken away is what is live:
+ * the newest release that came up, that failed and was left as it is, or whose run died in the middle.
  * @throws ExpectedFailure NotFound naming the releases there are
  */
 export function chooseRollback(
@@ -100,48 +118,57 @@ export function chooseRollback(
   to: RollbackTarget,
   address: (number: number) => string,
 ): RollbackChoice {
-  const bad = liveRecord(records)
+  const bad = records.find(record => isLeft(record) || record.status === 'pending')
   if (bad === undefined)
     throw new ExpectedFailure(
       'NotFound',
       `There is no live release to roll back from: ${recordsThereAre(records)}. Nothing was changed.`,
     )
-  const effective = effectiveNumber(bad)
+  const replaces = cameUp(bad) ? originsOf(bad, records) : [bad.number]
+  if (typeof to === 'number') return { ...byNumber(records, to, address), bad, replaces }
+  const effective = cameUp(bad) ? effectiveNumber(bad, records) : bad.number
   const older = records.filter(
-    record =>
-      record.number !== bad.number && record.number < effective && (record.status === 'deployed' || record.status === 'verified'),
+    record => cameUp(record) && record.number < bad.number && effectiveNumber(record, records) < effective,
   )
-  if (typeof to === 'number') return byNumber(records, to, bad, address)
   const chosen = to === 'previous' ? older[0] : lastVerified(older)
-  if (chosen !== undefined) return { number: chosen.number, states: chosen.content().objects, bad }
+  if (chosen !== undefined) return { number: chosen.number, states: chosen.content().objects, bad, replaces }
   if (to === 'last-verified') {
     throw new ExpectedFailure(
       'NotFound',
-      `No release before ${address(effective)} was ever verified (${recordsThereAre(records)}); nothing was changed. Use to: previous or a number; smoke-test's input verifies marks a release verified.`,
+      `No release before ${address(bad.number)} was ever verified (${recordsThereAre(records)}); nothing was changed. Use to: previous or a number; smoke-test's input verifies marks a release verified.`,
     )
   }
-  const origin = records.find(record => record.number === effective) ?? bad
-  const states = origin.content().objects
-  if (origin.content().previous === 0 && states.some(state => state.before !== undefined))
-    return { number: 0, states: states.map(state => ({ ...state, after: state.before })), bad }
+  const origin = records.find(record => record.number === effective)
+  const before = origin?.content()
+  // The record of what was there before it was trimmed away, or there never was one: the release itself still knows.
+  const unrecorded = before !== undefined && !records.some(record => record.number === before.previous)
+  if (before !== undefined && unrecorded && before.objects.some(state => state.before !== undefined))
+    return { number: before.previous, states: before.objects.map(state => ({ ...state, after: state.before })), bad, replaces }
   throw new ExpectedFailure(
     'NotFound',
-    `There is no release before ${address(effective)} (${recordsThereAre(records)}); nothing was changed.`,
+    `There is no release before ${address(bad.number)} (${recordsThereAre(records)}); nothing was changed.`,
   )
 }
 
-/** A release that put another one back counts as that other one. */
-function effectiveNumber(record: ReleaseRecord): number {
+/** A release that put another one back counts as that other one; one that put back what was live before the first counts as 0. */
+function effectiveNumber(record: ReleaseRecord, records: readonly ReleaseRecord[]): number {
+  if (record.content().restoresOriginal === true) return 0
+  return originsOf(record, records).at(-1) ?? record.number
+}
+
+/** The release's own number, that of the release it put back, that of the release which that one had put back, and so on. */
+function originsOf(record: ReleaseRecord, records: readonly ReleaseRecord[]): readonly number[] {
   const { restores } = record.content()
-  return restores === 0 ? record.number : restores
+  if (restores === 0 || restores >= record.number) return [record.number]
+  const origin = records.find(candidate => candidate.number === restores)
+  return [record.number, ...(origin === undefined ? [restores] : originsOf(origin, records))]
 }
 
 function byNumber(
   records: readonly ReleaseRecord[],
   to: number,
-  bad: ReleaseRecord,
   address: (number: number) => string,
-): RollbackChoice {
+): Pick<RollbackChoice, 'number' | 'states'> {
   const record = records.find(candidate => candidate.number === to)
   if (record === undefined)
     throw new ExpectedFailure('NotFound', `There is no release ${address(to)}: ${recordsThereAre(records)}. Nothing was changed.`)
@@ -151,48 +178,68 @@ function byNumber(
       `Release ${address(to)} is ${record.status}: it never came up, so it cannot be gone back to (${recordsThereAre(records)}). Nothing was changed.`,
     )
   }
-  return { number: record.number, states: record.content().objects, bad }
+  return { number: record.number, states: record.content().objects }
 }
 
-/** Objects that releases after the chosen one created, and that the chosen one does not have. */
-export function createdSince(records: readonly ReleaseRecord[], choice: RollbackChoice): readonly KubernetesObject[] {
-  const kept = new Set(choice.states.map(state => objectKey(state.reference)))
-  const later = records.filter(
-    record => record.number > choice.number && (record.status === 'deployed' || record.status === 'verified'),
-  )
-  const created = later.flatMap(record =>
-    record
-      .content()
-      .objects.filter(state => state.before === undefined && state.after !== undefined)
-      .map(state => state.reference),
-  )
-  return [...new Map(created.filter(object => !kept.has(objectKey(object))).map(object => [objectKey(object), object])).values()]
+/** Kinds that hold what others, or the app itself, have put there since they were created: a rollback never removes them. */
+const KEPT = ['/Namespace', 'apiextensions.k8s.io/CustomResourceDefinition', '/PersistentVolumeClaim', '/PersistentVolume']
+
+function isKept(object: KubernetesObject): boolean {
+  return KEPT.includes(`${groupOf(object.apiVersion)}/${object.kind}`)
 }
 
+/**
+ * The objects that the chosen release does not have but releases after it do, each as it was before the first of these touched it: absent where that
+ * one created it.
+ */
+export function touchedSince(records: readonly ReleaseRecord[], choice: RollbackChoice): readonly ObjectState[] {
+  const own = new Set(choice.states.map(state => objectKey(state.reference)))
+  const later = records.filter(record => record.number > choice.number).toReversed()
+  const inEffect = new Set(
+    later
+      .filter(record => isLeft(record) || record.status === 'pending')
+      .flatMap(record => record.content().objects.map(state => objectKey(state.reference))),
+  )
+  const first = new Map<string, ObjectState>()
+  for (const state of later.flatMap(record => record.content().objects)) {
+    const key = objectKey(state.reference)
+    if (!own.has(key) && inEffect.has(key) && !first.has(key)) first.set(key, { ...state, after: state.before })
+  }
+  return [...first.values()]
+}
+
+/** @returns the steps, and the objects that are left as they are though they came after the chosen release */
 export async function stepsFromRecord(
   api: KubernetesApi,
   records: readonly ReleaseRecord[],
   choice: RollbackChoice,
   scaled: (object: KubernetesObject) => boolean,
-): Promise<Step[]> {
-  const wanted = choice.states.map(state => ({ reference: state.reference, body: state.after }))
-  const surplus = createdSince(records, choice).map(reference => ({ reference, body: undefined }))
-  return Promise.all(
-    [...wanted, ...surplus].map(async ({ reference, body }): Promise<Step> => {
-      const live = await readLive(api, reference)
-      const keepReplicas = body !== undefined && (scaled(body) || !statesReplicas(body))
-      return {
-        action: body === undefined ? 'delete' : 'put',
-        body: body ?? reference,
-        live,
-        before: live,
-        desired: body,
-        fieldManager: FIELD_MANAGER,
-        keepReplicas,
-        position: NOWHERE,
-      }
-    }),
+): Promise<{ readonly steps: readonly Step[]; readonly kept: readonly KubernetesObject[] }> {
+  const wanted = [...choice.states, ...touchedSince(records, choice)]
+  const kept = wanted.filter(({ reference, after }) => after === undefined && isKept(reference)).map(({ reference }) => reference)
+  const steps = await Promise.all(
+    wanted
+      .filter(({ reference }) => !kept.includes(reference))
+      .map(async ({ reference, after: body }): Promise<Step[]> => {
+        const live = await readLive(api, reference)
+        // What runs once has run: nothing of it is put back, but what came since goes.
+        if (body !== undefined && runsOnce(reference) && (live === undefined || reference.kind === 'Job')) return []
+        const keepReplicas = body !== undefined && (scaled(body) || !statesReplicas(body))
+        return [
+          {
+            action: body === undefined ? 'delete' : 'put',
+            body: body ?? reference,
+            live,
+            before: live,
+            desired: body,
+            fieldManager: FIELD_MANAGER,
+            keepReplicas,
+            position: NOWHERE,
+          },
+        ]
+      }),
   )
+  return { steps: steps.flat(), kept }
 }
 
 /** Whether the release's own manifest set the number of replicas; where it did not, an older number must not shrink what somebody has scaled up since. */

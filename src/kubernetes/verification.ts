@@ -3,7 +3,7 @@ import { parseReleaseAddress } from '../deploy/release-address.ts'
 import { ExpectedFailure } from '../runner/failure.ts'
 import type { Log } from '../runner/log.ts'
 import { connect } from './connection.ts'
-import { ReleaseRecords } from './release-record.ts'
+import { liveRecord, ReleaseRecords } from './release-record.ts'
 
 export interface VerificationOptions {
   readonly kubeconfig: string
@@ -30,14 +30,31 @@ export async function markVerified(address: string, options: VerificationOptions
   const connection = await connect(options)
   try {
     const records = new ReleaseRecords(connection.api, release.namespace, release.app)
-    const record = await records.get(release.number)
+    const all = await records.list()
+    const record = await records.get(release.number, all)
     if (record.status === 'verified') return
     if (record.status !== 'deployed')
       throw new ExpectedFailure(
         'InvalidInput',
         `${address} is ${record.status}, so it cannot be marked verified: it is not what is live.`,
       )
-    await records.update(release.number, 'verified', `Verified by ${options.run}.`)
+    const live = liveRecord(all)
+    if (live !== undefined && live.number !== release.number)
+      throw new ExpectedFailure(
+        'Conflict',
+        `${address} is no longer what is live, ${records.address(live.number)} is: what was tested may have been that one, so it is not marked verified.`,
+      )
+    const { resourceVersion } = record
+    try {
+      await records.update(release.number, 'verified', `Verified by ${options.run}.`, { resourceVersion })
+    } catch (error) {
+      if (!(error instanceof ExpectedFailure) || error.reason !== 'Conflict') throw error
+      if ((await records.get(release.number)).status === 'verified') return
+      throw new ExpectedFailure(
+        'Conflict',
+        `${address} was rolled back or changed in this very moment, so it is not marked verified.`,
+      )
+    }
   } finally {
     await connection.close()
   }

@@ -2,7 +2,7 @@
 import { systemClock } from '../../../src/deploy/clock.ts'
 import { type DeployReport, deploy } from '../../../src/deploy/engine.ts'
 import { appName } from '../../../src/kubernetes/app-name.ts'
-import { autoscaled } from '../../../src/kubernetes/autoscalers.ts'
+import { autoscaled, namespacesOf } from '../../../src/kubernetes/autoscalers.ts'
 import { connect } from '../../../src/kubernetes/connection.ts'
 import { finishRelease } from '../../../src/kubernetes/finish-release.ts'
 import { containerImages } from '../../../src/kubernetes/images.ts'
@@ -38,7 +38,7 @@ export async function rollback(inputs: Inputs, runner: Runner): Promise<Outcome<
     let choice: RollbackChoice | undefined
     const target = async (records: readonly ReleaseRecord[]): Promise<Target> => {
       choice = chooseRollback(records, inputs.to, address)
-      const { bad, number } = choice
+      const { bad, number, replaces } = choice
       if (inputs['bad-release'] !== 0 && inputs['bad-release'] !== bad.number) {
         throw new ExpectedFailure(
           'NotFound',
@@ -46,8 +46,12 @@ export async function rollback(inputs: Inputs, runner: Runner): Promise<Outcome<
         )
       }
       log.info(`Rolling ${address(bad.number)} back to ${address(number)}`)
-      const scaled = await autoscaled(api, namespace, [])
-      return { steps: await stepsFromRecord(api, records, choice, scaled), restores: number, replaces: bad.number }
+      const objects = choice.states.map(state => state.reference)
+      const scaled = await autoscaled(api, namespacesOf(objects, namespace), [])
+      const { steps, kept } = await stepsFromRecord(api, records, choice, scaled)
+      if (kept.length > 0)
+        log.warning(`Left as they are, for what may have been put there since: ${kept.map(objectName).join(', ')}.`)
+      return { steps, restores: number, restoresOriginal: number === 0, replaces }
     }
     const platform = new KubernetesPlatform({
       api,

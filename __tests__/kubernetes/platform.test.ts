@@ -1,0 +1,262 @@
+import { beforeEach, describe, expect, test } from '@jest/globals'
+import { type DeployOptions, type DeployReport, deploy } from '../../src/deploy/engine.ts'
+import { ApiFailure } from '../../src/kubernetes/api.ts'
+import type { KubernetesObject } from '../../src/kubernetes/objects.ts'
+import { KubernetesPlatform, type Target } from '../../src/kubernetes/platform.ts'
+import { ReleaseRecords } from '../../src/kubernetes/release-record.ts'
+import { readLive, type Step } from '../../src/kubernetes/steps.ts'
+import { createLog } from '../../src/runner/log.ts'
+import { ManualClock, settle } from '../deploy/manual-clock.ts'
+import { MemoryCluster, object } from './memory-cluster.ts'
+import { configMap, state } from './records.ts'
+
+let clock: ManualClock
+let cluster: MemoryCluster
+let cancel: AbortController
+
+beforeEach(() => {
+  clock = new ManualClock()
+  cluster = new MemoryCluster(clock)
+  cancel = new AbortController()
+})
+
+const APPLY = { action: 'apply', fieldManager: 'deploy-actions', keepReplicas: false, position: () => undefined } as const
+const text = (name: string): unknown => (cluster.get('ConfigMap', name)?.['data'] as { text?: string } | undefined)?.text
+const records = (): ReleaseRecords => new ReleaseRecords(cluster, 'shop', 'web')
+const statuses = async (): Promise<Record<string, string>> =>
+  Object.fromEntries(
+    (await records().list()).map(({ number, status, leftInPlace }) => [number, leftInPlace ? `${status}, left` : status]),
+  )
+const config = (name: string, value: string): KubernetesObject => object('ConfigMap', name, { data: { text: value } })
+
+/** A release of these objects; `options` are the engine's. */
+async function release(
+  objects: readonly KubernetesObject[],
+  options: Partial<DeployOptions> = {},
+): Promise<DeployReport & { log: string }> {
+  const printed: string[] = []
+  const log = createLog(line => printed.push(line))
+  const target = async (): Promise<Target> => ({
+    restores: 0,
+    steps: await Promise.all(
+      objects.map(async (body): Promise<Step> => {
+        const live = await readLive(cluster, body)
+        return { ...APPLY, body, live, before: live, desired: undefined }
+      }),
+    ),
+  })
+  const platform = new KubernetesPlatform({
+    api: cluster,
+    app: 'web',
+    namespace: 'shop',
+    target,
+    lockWaitMs: 0,
+    env: { GITHUB_RUN_ID: '1' },
+    clock,
+    log,
+    cancelled: cancel.signal,
+  })
+  let ended = false
+  const report = deploy(platform, {
+    timeoutMs: 60_000,
+    stableForMs: 1_000,
+    onFailure: 'rollback',
+    firstDeploy: 'allow',
+    dryRun: false,
+    clock,
+    log,
+    cancelled: cancel.signal,
+    ending: new AbortController().signal,
+    ...options,
+  }).finally(() => {
+    ended = true
+  })
+  report.catch(() => undefined)
+  for (await settle(); !ended; await settle()) await clock.next()
+  return { ...(await report), log: printed.join('') }
+}
+
+/** Refuses a write, from the given time it is tried on; dry runs pass. */
+function refuse(method: string, name: string, from = 1): void {
+  let times = 0
+  cluster.before(call => {
+    if (call.method !== method || !call.path.endsWith(`/${name}`) || call.options.query?.['dryRun'] !== undefined) return
+    if (++times >= from) throw new ApiFailure(422, 'Invalid', `${name} is refused`)
+  })
+}
+
+describe('what is put back', () => {
+  beforeEach(async () => {
+    cluster.put(config('a', 'old'))
+    cluster.put(config('b', 'old'))
+    expect(await release([config('a', 'one'), config('b', 'one')])).toMatchObject({ result: 'deployed' })
+  })
+
+  test('everything, when a part of the change is refused; what was created is removed', async () => {
+    refuse('PATCH', 'b')
+    const report = await release([config('a', 'two'), config('b', 'two'), config('c', 'two')])
+    expect(report).toMatchObject({ result: 'rolled-back', reason: 'InvalidInput' })
+    expect([text('a'), text('b'), text('c')]).toEqual(['one', 'one', undefined])
+    expect(await statuses()).toEqual({ '1': 'deployed', '2': 'rolled-back' })
+  })
+
+  test('a namespace that was created stays: it may hold what others have put there', async () => {
+    refuse('PATCH', 'b')
+    await release([config('b', 'two'), object('Namespace', 'other')])
+    expect(cluster.get('Namespace', 'other')).toBeDefined()
+  })
+
+  test('what could not be put back is named, and is what is live from then on', async () => {
+    cluster.before(({ method, path }) => {
+      if ((method === 'PATCH' && path.endsWith('/b')) || (method === 'PUT' && path.endsWith('/a')))
+        throw new ApiFailure(403, 'Forbidden', 'the policy forbids it')
+    })
+    const tried = release([config('a', 'two'), config('b', 'two')])
+    await expect(tried).rejects.toMatchObject({ reason: 'Forbidden' })
+    refuse('PUT', 'a')
+    cancelAfter('PATCH', 'a')
+    const report = await release([config('a', 'two'), config('b', 'two')])
+    expect(report.message).toMatch(/PUTTING BACK FAILED.*1 of 2 objects.*configmap\/a.*Secret web\.r2/)
+    expect(await statuses()).toEqual({ '1': 'deployed', '2': 'failed, left' })
+  })
+
+  test('on-failure: keep leaves it, and says so in the record', async () => {
+    refuse('PATCH', 'b')
+    expect(await release([config('a', 'two'), config('b', 'two')], { onFailure: 'keep' })).toMatchObject({ result: 'failed' })
+    expect(text('a')).toBe('two')
+    expect(await statuses()).toEqual({ '1': 'deployed', '2': 'failed, left' })
+    cluster.before(() => undefined)
+    expect(await release([config('a', 'three')])).toMatchObject({ result: 'deployed', previousRelease: 'k8s://shop/web/2' })
+  })
+
+  test('a new workload that was removed again is not waited for', async () => {
+    const worker = object('Deployment', 'worker', { spec: { replicas: 1 } })
+    cancelAfter('PATCH', 'worker')
+    const report = await release([config('a', 'two'), worker])
+    expect(report).toMatchObject({ result: 'cancelled', message: expect.stringMatching(/was put back and is healthy/) })
+    expect(cluster.get('Deployment', 'worker')).toBeUndefined()
+    expect(clock.now() - Date.UTC(2026, 0, 1)).toBeLessThan(60_000)
+  })
+})
+
+/** The user cancels in the moment in which that object was written. */
+function cancelAfter(method: string, name: string): void {
+  cluster.after(call => {
+    if (call.method === method && call.path.endsWith(`/${name}`) && call.options.query?.['dryRun'] === undefined) cancel.abort()
+  })
+}
+
+describe('a lock that is lost', () => {
+  test('nothing more is changed, nothing is put back, and the record is left to the other run', async () => {
+    cluster.put(config('a', 'old'))
+    cluster.after(({ method, path, options }) => {
+      const lease = cluster.get('Lease', 'web.deploy')
+      if (method === 'PATCH' && path.endsWith('/a') && options.query?.['dryRun'] === undefined && lease !== undefined)
+        cluster.put({ ...lease, spec: { ...(lease['spec'] as object), holderIdentity: 'run 2' } })
+    })
+    const report = await release([config('a', 'new')], { stableForMs: 30_000 })
+    expect(report).toMatchObject({
+      result: 'failed',
+      reason: 'Locked',
+      message: expect.stringMatching(/^The lock was lost .*run 2 holds it now/),
+    })
+    expect(text('a')).toBe('new')
+    expect(await statuses()).toEqual({ '1': 'pending' })
+    expect(cluster.get('Lease', 'web.deploy')).toBeDefined()
+  })
+})
+
+describe('taking up runs that died', () => {
+  const content = { commit: '', run: '', actor: '', restores: 0, previous: 0, images: {} }
+  const died = async (number: number, ...objects: ReturnType<typeof state>[]): Promise<void> => {
+    await records().create(number, { ...content, objects })
+  }
+
+  test('a failure goes back to how it was before the first of them', async () => {
+    cluster.put(config('a', 'third'))
+    await died(1, state('a', 'good', 'first'))
+    await died(2, state('a', 'first', 'second'))
+    refuse('PATCH', 'b')
+    cluster.put(config('b', 'old'))
+    expect(await release([config('a', 'new'), config('b', 'new')])).toMatchObject({ reason: 'InvalidInput' })
+    expect([text('a'), text('b')]).toEqual(['good', 'old'])
+    expect(await statuses()).toMatchObject({ '1': 'failed', '2': 'failed' })
+  })
+
+  test('what the new release does not touch goes back with it', async () => {
+    cluster.put(config('a', 'old'))
+    cluster.put(config('left', 'half'))
+    cluster.put(config('created', 'half'))
+    await died(1, state('left', 'good', 'half'), state('created', undefined, 'half'))
+    expect(await release([config('a', 'new')])).toMatchObject({ result: 'deployed' })
+    expect([text('a'), text('left'), text('created')]).toEqual(['new', 'good', undefined])
+  })
+
+  test('one that a later release has overtaken is closed, and nothing goes back to before it', async () => {
+    cluster.put(config('a', 'live'))
+    cluster.put(config('left', 'fine'))
+    await died(1, state('a', 'ancient', 'half'), state('left', 'ancient', 'half'))
+    await died(2, state('a', 'half', 'live'))
+    await records().update(2, 'deployed', 'Deployed.')
+    refuse('PATCH', 'b')
+    cluster.put(config('b', 'old'))
+    expect(await release([config('a', 'new'), config('b', 'new')])).toMatchObject({ result: 'rolled-back' })
+    expect([text('a'), text('left')]).toEqual(['live', 'fine'])
+    expect(await statuses()).toEqual({ '1': 'failed', '2': 'deployed', '3': 'rolled-back' })
+  })
+})
+
+describe('the post step', () => {
+  test('a release that another run took up meanwhile is not undone', async () => {
+    const platform = new KubernetesPlatform({
+      api: cluster,
+      app: 'web',
+      namespace: 'shop',
+      target: () => Promise.reject(new Error('there is none')),
+      lockWaitMs: 0,
+      env: {},
+      clock,
+      log: createLog(() => undefined),
+      cancelled: cancel.signal,
+    })
+    await records().create(1, { commit: '', run: '', actor: '', restores: 0, previous: 0, images: {}, objects: [] })
+    expect(await platform.isUnfinished(1)).toBe(true)
+    await records().update(1, 'failed', 'Taken up by release 2.')
+    expect(await platform.resume(1)).toBeUndefined()
+  })
+})
+
+describe('a plan', () => {
+  test('what is being deleted is said, before anything is changed', async () => {
+    cluster.put(
+      object(
+        'PersistentVolumeClaim',
+        'data',
+        {},
+        { deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: ['kubernetes.io/pvc-protection'] },
+      ),
+    )
+    await expect(release([object('PersistentVolumeClaim', 'data', { spec: {} })])).rejects.toThrow(
+      /persistentvolumeclaim\/data is being deleted.*pvc-protection/,
+    )
+    expect(cluster.writes).toEqual(['POST leases', 'DELETE leases/web.deploy'])
+  })
+
+  test('the diff is an output: it does not grow without end', async () => {
+    const report = await release(
+      [config('a', 'x'.repeat(100)), ...Array.from({ length: 3_000 }, (_, index) => config(`c${index}`, 'x'.repeat(150)))],
+      {
+        dryRun: true,
+      },
+    )
+    expect(report.plan.changes).toHaveLength(3_001)
+    expect(report.plan.diff.length).toBeLessThan(201_000)
+    expect(report.plan.diff).toMatch(/\(\d+ more characters\)\n$/)
+  })
+
+  test('what is the same by a stranger: nothing is remembered', async () => {
+    cluster.put(configMap('a', 'same') as KubernetesObject)
+    expect(await release([config('a', 'same')])).toMatchObject({ result: 'unchanged' })
+    expect(await statuses()).toEqual({})
+  })
+})

@@ -1,0 +1,59 @@
+import { describe, expect, test } from '@jest/globals'
+import type { Pod } from 'kubernetes-types/core/v1.js'
+import type { DeploymentSnapshot } from '../../src/kubernetes/judge/deployment.ts'
+import { provenDigests } from '../../src/kubernetes/proof.ts'
+
+const digest = (letter: string): string => `sha256:${letter.repeat(64)}`
+const pod = (owner: string, imageID: string, more: object = {}): Pod => ({
+  metadata: {
+    name: 'p',
+    uid: imageID,
+    ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: owner, uid: owner }],
+  },
+  status: {
+    phase: 'Running',
+    containerStatuses: [{ name: 'app', image: 'web:1', imageID, ready: true, restartCount: 0 }],
+    ...more,
+  },
+})
+const set = (uid: string, revision: string): DeploymentSnapshot['replicaSets'][number] => ({
+  metadata: { name: uid, uid, annotations: { 'deployment.kubernetes.io/revision': revision } },
+})
+
+function snapshot(pods: readonly Pod[], name = 'deployment/web'): DeploymentSnapshot {
+  return {
+    name,
+    deployment: { metadata: { name: 'web', uid: 'd', annotations: { 'deployment.kubernetes.io/revision': '2' } } },
+    generation: 1,
+    since: 0,
+    replicaSets: [set('old', '1'), set('new', '2')],
+    pods,
+    events: () => [],
+    restartsBefore: () => 0,
+  }
+}
+
+describe('what runs', () => {
+  test.each<[what: string, pods: readonly Pod[], app: string | undefined]>([
+    ['the digest that the kubelet names', [pod('new', `registry/web@${digest('a')}`)], digest('a')],
+    ['old pods do not count', [pod('old', digest('b')), pod('new', digest('a'))], digest('a')],
+    [
+      'two digests under one tag are both named',
+      [pod('new', digest('c')), pod('new', digest('a'))],
+      `${digest('a')},${digest('c')}`,
+    ],
+    ['a pod that has not pulled yet says nothing', [pod('new', '')], undefined],
+    ['nor does one that is gone', [pod('new', digest('a'), { phase: 'Failed' })], undefined],
+  ])('%s', (_, pods, app) => {
+    expect(provenDigests([snapshot(pods)])).toEqual({
+      digests: { 'deployment/web': app === undefined ? {} : { app } },
+      revision: '2',
+    })
+  })
+
+  test('revisions of several workloads are told apart; one that is not there has none', () => {
+    const { deployment: _, ...gone } = snapshot([], 'deployment/gone')
+    const proof = provenDigests([snapshot([], 'deployment/a'), snapshot([], 'deployment/b'), { ...gone, deployment: undefined }])
+    expect(proof).toEqual({ digests: { 'deployment/a': {}, 'deployment/b': {} }, revision: 'deployment/a=2 deployment/b=2' })
+  })
+})
