@@ -85,6 +85,11 @@ if (import.meta.main) {
     process.stderr.write('usage: npm run build && node scripts/release-tree.ts DIR\n')
     process.exit(1)
   }
-  const names = writeReleaseTree(resolve(folder))
-  process.stdout.write(`${relative(process.cwd(), resolve(folder)) || '.'}: ${names.join(', ')}\n`)
+  try {
+    const names = writeReleaseTree(resolve(folder))
+    process.stdout.write(`${relative(process.cwd(), resolve(folder)) || '.'}: ${names.join(', ')}\n`)
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n`)
+    process.exit(1)
+  }
 }
