@@ -5,6 +5,7 @@ import { delimiter, join } from 'node:path'
 import { closest } from '../runner/closest-name.ts'
 import { ExpectedFailure } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
+import { isNamespaceName } from './namespace.ts'
 
 interface Named {
   readonly name: string
@@ -141,12 +142,15 @@ export function findTarget(config: Kubeconfig, wanted: string): Target {
   if (server === '') throw wrong(`says no server for cluster "${foreignLine(clusterName, 100)}" of ${of}.`)
   const user = config.users.find(one => one.name === userName)
   if (user === undefined && userName !== '') throw wrong(`has ${of}, but no user "${foreignLine(userName, 100)}" that it names.`)
+  const namespace = textOf(inner['namespace']) || 'default'
+  if (!isNamespaceName(namespace))
+    throw wrong(`has ${of} with the namespace "${foreignLine(namespace, 100)}", which is no namespace's name.`)
   const plugin = textOf(recordOf(recordOf(user?.['user'])['exec'])['command'])
   return {
     context: name,
     server: withoutCredentials(server),
     user: userName,
-    namespace: textOf(inner['namespace']) || 'default',
+    namespace,
     plugin: plugin === '' ? undefined : plugin,
   }
 }

@@ -1,11 +1,12 @@
 // The inputs and outputs of deploy-k8s.
 import { parseImageEntry, parseSetImageEntry } from '../../../src/kubernetes/image-entries.ts'
+import { parseNamespace } from '../../../src/kubernetes/namespace.ts'
 import type { ActionDefinition } from '../../../src/runner/action.ts'
 import { boolean, choice, duration, list, text } from '../../../src/runner/inputs.ts'
 
 const inputs = {
   app: text(),
-  namespace: text(),
+  namespace: text({ parse: parseNamespace }),
   kubeconfig: text(),
   context: text(),
   manifests: list(),

@@ -1,12 +1,13 @@
 // The inputs and outputs of rollback.
 import { parseReleaseAddress } from '../../../src/deploy/release-address.ts'
+import { parseNamespace } from '../../../src/kubernetes/namespace.ts'
 import type { ActionDefinition } from '../../../src/runner/action.ts'
 import { boolean, choice, duration, InputFault, text } from '../../../src/runner/inputs.ts'
 
 const inputs = {
   target: choice(['k8s'], { default: 'k8s' }),
   app: text(),
-  namespace: text(),
+  namespace: text({ parse: parseNamespace }),
   kubeconfig: text(),
   context: text(),
   to: text({ default: 'last-verified', parse: parseTo }),
