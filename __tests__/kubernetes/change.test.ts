@@ -77,6 +77,10 @@ describe('a change for people', () => {
     expect(text).toContain('secret/db')
   })
 
+  test('of what neither is nor will be there is none', () => {
+    expect([changeOf(undefined, undefined).action, diffOf(undefined, undefined)]).toEqual(['none', ''])
+  })
+
   test('names the container, and says how much more there is', () => {
     const at = (image: string, env: number): ReturnType<typeof object> =>
       object('Deployment', 'web', {

@@ -192,6 +192,13 @@ describe('taking up runs that died', () => {
     expect([text('a'), text('left'), text('created')]).toEqual(['new', 'good', undefined])
   })
 
+  test('one that died before it had made anything is no trouble', async () => {
+    cluster.put(config('a', 'old'))
+    await died(1, state('created', undefined, 'half'))
+    expect(await release([config('a', 'new')])).toMatchObject({ result: 'deployed' })
+    expect(await statuses()).toEqual({ '1': 'failed', '2': 'deployed' })
+  })
+
   test('one that a later release has overtaken is closed, and nothing goes back to before it', async () => {
     cluster.put(config('a', 'live'))
     cluster.put(config('left', 'fine'))

@@ -41,9 +41,11 @@ export interface Difference {
   readonly after: unknown
 }
 
-/** What a change would do to an object, for the plan. `live` or `desired` is undefined where the object is not there, before or after. */
+/** What a change would do to an object, for the plan. `live` or `desired` is undefined where the object is not there, before or after (or neither). */
 export function changeOf(live: KubernetesObject | undefined, desired: KubernetesObject | undefined): Change {
-  const object = objectName((desired ?? live) as KubernetesObject)
+  const subject = desired ?? live
+  if (subject === undefined) return { object: '', action: 'none', details: [] }
+  const object = objectName(subject)
   if (live === undefined) return { object, action: 'create', details: [] }
   if (desired === undefined) return { object, action: 'delete', details: [] }
   const found = differences(intent(live), intent(desired))
@@ -56,7 +58,8 @@ export function changeOf(live: KubernetesObject | undefined, desired: Kubernetes
 
 /** The change as lines of a diff: `- path: old`, `+ path: new`. */
 export function diffOf(live: KubernetesObject | undefined, desired: KubernetesObject | undefined): string {
-  const subject = (desired ?? live) as KubernetesObject
+  const subject = desired ?? live
+  if (subject === undefined) return ''
   const found = differences(live === undefined ? undefined : intent(live), desired === undefined ? undefined : intent(desired))
   if (found.length === 0) return ''
   const lines = found.flatMap(({ path, before, after }) => [
