@@ -145,7 +145,7 @@ async function startContainerd(): Promise<void> {
           hairpinMode: true,
           ipam: {
             type: 'host-local',
-            ranges: [[{ subnet: '10.244.0.0/24' }]],
+            ranges: [[{ subnet: '10.244.0.0/16' }]],
             routes: [{ dst: '0.0.0.0/0' }],
             dataDir: path('cni-ipam'),
           },
