@@ -19,10 +19,15 @@ export interface RequestOptions {
   readonly body?: unknown
   /** Default: server-side apply for PATCH, JSON for everything else. */
   readonly contentType?: string | undefined
+  /** What form of answer is asked for. Default: the object as JSON. See METADATA_ONLY. */
+  readonly accept?: string | undefined
   readonly signal?: AbortSignal | undefined
   /** How long one attempt may go without hearing anything, in ms. Default 20 s for reading, 65 s for writing (a webhook may take 30). */
   readonly timeoutMs?: number | undefined
 }
+
+/** As `accept`: of an object only its metadata is sent, so that a Secret's values never leave the cluster. The right to get it is needed all the same. */
+export const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1'
 
 /** A kind of object as the cluster's discovery describes it. */
 export interface Resource {
@@ -248,7 +253,7 @@ export function createApi(options: ApiOptions): KubernetesApi & { close(): void 
     const contentType = given.contentType ?? (method === 'PATCH' ? APPLY : 'application/json')
     const reading = method === 'GET' || method === 'HEAD'
     const body = given.body === undefined ? undefined : typeof given.body === 'string' ? given.body : JSON.stringify(given.body)
-    const headers: Record<string, string> = { host: 'localhost', accept: 'application/json' }
+    const headers: Record<string, string> = { host: 'localhost', accept: given.accept ?? 'application/json' }
     if (body !== undefined) {
       headers['content-type'] = contentType
       headers['content-length'] = String(Buffer.byteLength(body))

@@ -1,0 +1,153 @@
+// What the images of a release stand for in their registries: a digest, nothing, or something we cannot find out. Asked once an image, all at the same
+// time; the answer serves the pinning of digests and the check before the change.
+import type { Clock } from '../deploy/clock.ts'
+import { sleep, systemClock } from '../deploy/clock.ts'
+import { type Credentials, storedCredentials } from '../image/credentials.ts'
+import { type ImageReference, parseReference } from '../image/reference.ts'
+import { Registry } from '../image/registry.ts'
+import { ExpectedFailure } from '../runner/failure.ts'
+import { type Rewritten, replaceImages } from './images.ts'
+import type { Manifest } from './manifests.ts'
+
+/**
+ * `missing`: the registry answered that there is no such image. `unknown`: it could not be asked, or refused (`refused`); that says nothing of the
+ * image, for the nodes may have other ways to it.
+ */
+export type ImageResolution =
+  | { readonly digest: string }
+  | { readonly missing: true }
+  | { readonly invalid: string }
+  | { readonly unknown: string; readonly refused: boolean }
+
+export interface ImageResolverOptions {
+  /** The runner's credentials for a registry. Default: its docker login. */
+  readonly credentials: (registry: string) => Promise<Credentials | undefined>
+  readonly signal?: AbortSignal | undefined
+  readonly clock?: Clock | undefined
+  /** After that the registry counts as one that can't be reached from here, in ms. */
+  readonly timeoutMs?: number | undefined
+}
+
+/** Answers come in well under a second; a registry behind a firewall that drops packets would otherwise hold up every deployment for half a minute. */
+const TIMEOUT_MS = 5_000
+const AT_ONCE = 16
+
+/** Remembers what it was told, but for `missing`: an image may be pushed a moment later. */
+export class ImageResolver {
+  readonly #options: ImageResolverOptions
+  readonly #answers = new Map<string, Promise<ImageResolution>>()
+  readonly #logins = new Map<string, Promise<Credentials | undefined>>()
+  #free = AT_ONCE
+  readonly #queue: (() => void)[] = []
+
+  constructor(options: ImageResolverOptions) {
+    this.#options = options
+  }
+
+  /** The resolver with the runner's own docker login. */
+  static ofRunner(env: NodeJS.ProcessEnv, clock?: Clock, signal?: AbortSignal): ImageResolver {
+    return new ImageResolver({ credentials: registry => storedCredentials(registry, env, signal), clock, signal })
+  }
+
+  /** What the image stands for, with the runner's credentials, and without any where these are refused. */
+  resolve(image: string): Promise<ImageResolution> {
+    return this.#remember(image, async reference => {
+      const credentials = await this.#login(reference.registry)
+      const answer = await this.#ask(reference, credentials)
+      // Credentials that have expired, or are for other repositories, are no reason not to see a public image.
+      if (credentials === undefined || !('unknown' in answer) || !answer.refused) return answer
+      const anonymous = await this.#ask(reference, undefined)
+      return 'unknown' in anonymous ? answer : anonymous
+    })
+  }
+
+  /** The same with a pod's own credentials and nothing else. */
+  resolveAs(image: string, credentials: Credentials, who: string): Promise<ImageResolution> {
+    return this.#remember(image, reference => this.#ask(reference, credentials), who)
+  }
+
+  #remember(image: string, ask: (reference: ImageReference) => Promise<ImageResolution>, who = ''): Promise<ImageResolution> {
+    const key = `${who} ${image}`
+    const known = this.#answers.get(key)
+    if (known !== undefined) return known
+    const answer = this.#resolve(image, ask)
+    this.#answers.set(key, answer)
+    const forget = (): void => void this.#answers.delete(key)
+    answer.then(found => 'missing' in found && forget(), forget)
+    return answer
+  }
+
+  async #resolve(image: string, ask: (reference: ImageReference) => Promise<ImageResolution>): Promise<ImageResolution> {
+    let reference: ImageReference
+    try {
+      reference = parseReference(image)
+    } catch (error) {
+      if (error instanceof ExpectedFailure) return { invalid: error.message }
+      throw error
+    }
+    if (this.#free === 0) await new Promise<void>(resolve => this.#queue.push(resolve))
+    else this.#free -= 1
+    try {
+      return await ask(reference)
+    } finally {
+      const next = this.#queue.shift()
+      if (next === undefined) this.#free += 1
+      else next()
+    }
+  }
+
+  #login(registry: string): Promise<Credentials | undefined> {
+    const known = this.#logins.get(registry)
+    if (known !== undefined) return known
+    const login = this.#options.credentials(registry).catch(() => undefined)
+    this.#logins.set(registry, login)
+    return login
+  }
+
+  async #ask(reference: ImageReference, credentials: Credentials | undefined): Promise<ImageResolution> {
+    const { clock = systemClock, timeoutMs = TIMEOUT_MS, signal } = this.#options
+    const { registry, repository, tag = 'latest', digest } = reference
+    const late = new AbortController()
+    const stop = clock.after(timeoutMs, () => late.abort())
+    const either = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal])
+    try {
+      const client = new Registry({ registry, repository, credentials, signal: either, sleep: ms => sleep(clock, ms, either) })
+      const found = await client.digest(digest ?? tag)
+      return found === undefined ? { missing: true } : { digest: found }
+    } catch (error) {
+      if (!(error instanceof ExpectedFailure) || signal?.aborted === true) throw error
+      if (late.signal.aborted) return { unknown: `${registry} did not answer within ${timeoutMs / 1_000} s`, refused: false }
+      const refused = error.reason === 'Unauthorized' || error.reason === 'Forbidden'
+      const who = credentials === undefined ? 'without credentials' : 'with the credentials there are'
+      return { unknown: refused ? `${registry} refuses to show it ${who}` : sentence(error.message), refused }
+    } finally {
+      stop()
+    }
+  }
+}
+
+/** Up to the advice, which is for those who push. */
+function sentence(message: string): string {
+  return message.replace(/: check the host name.*$/, '').replace(/\.$/, '')
+}
+
+/** What each image stands for, by the text it was given as. */
+export async function resolveImages(
+  images: Iterable<string>,
+  resolver: ImageResolver,
+): Promise<ReadonlyMap<string, ImageResolution>> {
+  const all = [...new Set(images)]
+  return new Map(await Promise.all(all.map(async image => [image, await resolver.resolve(image)] as const)))
+}
+
+/**
+ * `repository:tag` becomes `repository:tag@sha256:...` in every pod template, where the digest is known; what has a digest already stays, and so does
+ * what could not be found out. A later push to the same tag then changes nothing that runs.
+ */
+export function pinDigests(manifests: readonly Manifest[], resolved: ReadonlyMap<string, ImageResolution>): Rewritten {
+  return replaceImages(manifests, (_, { image }) => {
+    const resolution = resolved.get(image)
+    if (resolution === undefined || !('digest' in resolution) || image.includes('@')) return undefined
+    return `${image}@${resolution.digest}`
+  })
+}

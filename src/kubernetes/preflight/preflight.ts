@@ -1,0 +1,116 @@
+// The failure found before anything changes: all checks at once, what may yet arrive waited for, every finding told in one go.
+import { setMaxListeners } from 'node:events'
+import { sleep } from '../../deploy/clock.ts'
+import { formatDuration } from '../../runner/duration.ts'
+import { ExpectedFailure } from '../../runner/failure.ts'
+import type { Log } from '../../runner/log.ts'
+import { ImageResolver } from '../image-digests.ts'
+import { checkClaims } from './claims.ts'
+import { ClusterReads } from './cluster-reads.ts'
+import type { PreflightCheck, PreflightContext, PreflightFinding, PreflightResult } from './finding.ts'
+import { checkImages } from './image-pulls.ts'
+import { checkLimitRanges } from './limit-ranges.ts'
+import { checkNodes } from './nodes.ts'
+import { checkPermissions } from './permissions.ts'
+import { checkQuotas } from './quotas.ts'
+import { checkReferences } from './references.ts'
+import { checkServices } from './services.ts'
+
+export type { PreflightCheck, PreflightContext, PreflightFinding, PreflightResult } from './finding.ts'
+
+export type PreflightMode = 'on' | 'warn' | 'off'
+
+export interface PreflightOptions {
+  readonly mode: PreflightMode
+  /** How long what may yet arrive is waited for, in ms. */
+  readonly waitMs: number
+  readonly log: Pick<Log, 'info' | 'warning' | 'group'>
+}
+
+/** In the order in which their findings are told. */
+export const ALL_CHECKS: readonly PreflightCheck[] = [
+  checkPermissions,
+  checkImages,
+  checkReferences,
+  checkClaims,
+  checkLimitRanges,
+  checkQuotas,
+  checkNodes,
+  checkServices,
+]
+
+const LOOK_AGAIN_MS = 1_000
+
+/**
+ * @throws ExpectedFailure with all findings: at once where one of them cannot heal, else after `waitMs`. In the mode `warn` they are warnings, and
+ * nothing is waited for.
+ */
+export async function runPreflight(
+  context: PreflightContext,
+  { mode, waitMs, log }: PreflightOptions,
+  checks: readonly PreflightCheck[] = ALL_CHECKS,
+): Promise<void> {
+  if (mode === 'off' || context.steps.length === 0) return
+  const { api, clock, env } = context
+  // Many requests listen to it at the same time, which is no leak.
+  const signal = AbortSignal.any([context.signal])
+  setMaxListeners(0, signal)
+  const images = context.images ?? ImageResolver.ofRunner(env, clock, signal)
+  const deadline = clock.now() + waitMs
+  const said = new Set<string>()
+  const results = new Map<PreflightCheck, PreflightResult>()
+  let due = checks
+  for (let round = 1; ; round++) {
+    const reads = new ClusterReads(api, signal)
+    const found = await Promise.all(due.map(check => check({ ...context, signal, reads, images })))
+    throwIfCancelled(signal)
+    for (const [index, check] of due.entries()) results.set(check, found[index] ?? NOTHING)
+    for (const sentence of [...found.flatMap(({ passedOver }) => passedOver), ...reads.unreadable()]) {
+      if (!said.has(sentence)) log.info(sentence)
+      said.add(sentence)
+    }
+    const findings = checks.flatMap(check => results.get(check)?.findings ?? [])
+    if (findings.length === 0) {
+      if (round > 1) log.info('All that the release needs is there now.')
+      return
+    }
+    const left = deadline - clock.now()
+    const hopeless = findings.some(finding => !finding.mayYetArrive) || left <= 0
+    if (mode === 'warn' || hopeless) {
+      for (const { help } of results.values()) if (help !== undefined) log.group(help.title, help.lines)
+      if (mode !== 'warn') throw failureOf(findings, waitMs)
+      for (const { message, reason, at } of findings) log.warning(message, `Preflight: ${reason}`, at)
+      return
+    }
+    if (round === 1) {
+      const more = findings.length === 1 ? '' : ` (and ${findings.length - 1} more)`
+      log.info(`Not there yet, waiting up to ${formatDuration(waitMs)}: ${findings[0]?.message ?? ''}${more}`)
+    }
+    // Only what was missing is looked at again.
+    due = checks.filter(check => (results.get(check)?.findings.length ?? 0) > 0)
+    await sleep(clock, Math.min(LOOK_AGAIN_MS, left), signal)
+    throwIfCancelled(signal)
+  }
+}
+
+const NOTHING: PreflightResult = { findings: [], passedOver: [] }
+
+function throwIfCancelled(signal: AbortSignal): void {
+  if (signal.aborted) throw new ExpectedFailure('Cancelled', 'Cancelled before anything was changed.')
+}
+
+function failureOf(findings: readonly PreflightFinding[], waitMs: number): ExpectedFailure {
+  // What cannot heal is the reason why it is not waited for the rest.
+  const [first, ...others] = findings.toSorted((a, b) => Number(a.mayYetArrive) - Number(b.mayYetArrive))
+  if (first === undefined) throw new Error('a failure needs a finding')
+  const waited = first.mayYetArrive && waitMs > 0 ? ` It was waited for ${formatDuration(waitMs)}.` : ''
+  const more =
+    others.length === 0 ? '' : ` There ${others.length === 1 ? 'is 1 more finding' : `are ${others.length} more findings`}.`
+  return new ExpectedFailure(first.reason, `${first.message}${waited}${more} Nothing was changed.`, {
+    ...(first.at === undefined ? {} : { at: first.at }),
+    also: others.map(({ reason, message, at }) => ({
+      message: `${reason}: ${message}`,
+      ...(at === undefined ? {} : { at }),
+    })),
+  })
+}
