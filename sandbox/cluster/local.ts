@@ -130,7 +130,7 @@ async function startControlPlane(pki: string): Promise<void> {
   await start('cluster', { name: 'kube-scheduler', argv: [kubernetesProgram('kube-scheduler'), ...own('scheduler')] })
 }
 
-async function startContainerd(): Promise<void> {
+function writeNetwork(): void {
   writeWhole(
     path('etc', 'cni', '10-bridge.conflist'),
     JSON.stringify({
@@ -145,6 +145,8 @@ async function startContainerd(): Promise<void> {
           hairpinMode: true,
           ipam: {
             type: 'host-local',
+            // So many that none is given twice: where another pod had the address before, the host asks for it at the old one's MAC address, and
+            // finds no way to the new one for 8 seconds.
             ranges: [[{ subnet: '10.244.0.0/16' }]],
             routes: [{ dst: '0.0.0.0/0' }],
             dataDir: path('cni-ipam'),
@@ -154,6 +156,11 @@ async function startContainerd(): Promise<void> {
       ],
     }),
   )
+}
+
+async function startContainerd(): Promise<void> {
+  // It takes up a change at once, and refuses every new pod while the bridge has an address of before.
+  if (!isRunning('containerd')) writeNetwork()
   // restrict_oom_score_adj: without CAP_SYS_RESOURCE runc dies of "can't get final child's PID from pipe: EOF".
   writeWhole(
     path('etc', 'containerd.toml'),
