@@ -70,7 +70,7 @@ const FAILURES: readonly Failure[] = [
     reason: 'CreateContainerConfigError',
     release: { container: { envFrom: [{ secretRef: { name: 'nowhere' } }] } },
     decided: ({ pods }) =>
-      Math.max(waiting(pods, /^CreateContainerConfigError$/), scheduled(pods) + GRACES.CreateContainerConfigError.ms),
+      Math.max(waiting(pods, /^CreateContainerConfigError$/), startable(pods) + GRACES.CreateContainerConfigError.ms),
   },
   {
     name: 'no node for the pod',
@@ -82,7 +82,7 @@ const FAILURES: readonly Failure[] = [
     name: 'image that is not in the registry',
     reason: 'ErrImagePull',
     release: { image: '127.0.0.1:5000/bench/nowhere:1' },
-    decided: ({ pods }) => Math.max(waiting(pods, /^(ErrImagePull|ImagePullBackOff)$/), scheduled(pods) + GRACES.ErrImagePull.ms),
+    decided: ({ pods }) => waiting(pods, /^(ErrImagePull|ImagePullBackOff)$/) + GRACES.ErrImagePull.ms,
   },
   {
     name: 'never ready',
@@ -143,7 +143,9 @@ function hasCondition(pod: Pod, type: string, status: string): boolean {
   return pod.status?.conditions?.some(condition => condition.type === type && condition.status === status) === true
 }
 
-const scheduled = (pods: readonly Change<Pod>[]): number => first(pods, pod => hasCondition(pod, 'PodScheduled', 'True'))
+/** From here on the kubelet tries to start the containers. */
+const startable = (pods: readonly Change<Pod>[]): number =>
+  first(pods, pod => hasCondition(pod, 'PodReadyToStartContainers', 'True'))
 
 const waiting = (pods: readonly Change<Pod>[], reason: RegExp): number =>
   first(pods, pod => pod.status?.containerStatuses?.some(({ state }) => reason.test(state?.waiting?.reason ?? '')) === true)
