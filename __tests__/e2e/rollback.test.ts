@@ -99,6 +99,8 @@ describe('rolling an app back', () => {
     const run = await space.rollback({ app: 'web', to: 'previous', 'bad-release': `k8s://${space.name}/web/5` })
     expect(run.outputs).toMatchObject({ result: 'failed', reason: 'NotFound' })
     expect(run.outputs['message']).toMatch(/web\/5 is not live, .*web\/7 is/)
+    const other = await space.rollback({ app: 'web', to: 'previous', 'bad-release': `k8s://${space.name}/shop/7` })
+    expect(other.outputs).toMatchObject({ result: 'failed', reason: 'InvalidInput' })
   })
 
   test('a number chooses the release; one that is not there is answered with those there are', async () => {

@@ -234,6 +234,19 @@ describe('the post step', () => {
 })
 
 describe('a plan', () => {
+  test('what is wrong in a namespace that is there is found before anything is changed; in one that is still to come it cannot be', async () => {
+    const inside = (namespace: string): KubernetesObject => object('ConfigMap', 'a', { data: {} }, { namespace })
+    cluster.put(object('Namespace', 'there'))
+    cluster.before(({ method, path }) => {
+      if (method === 'PATCH' && path.endsWith('/a')) throw new ApiFailure(422, 'Invalid', 'a is refused')
+    })
+    await expect(release([object('Namespace', 'there'), inside('there')])).rejects.toThrow(/Nothing was changed/)
+    expect(await release([object('Namespace', 'coming'), inside('coming')])).toMatchObject({
+      result: 'failed',
+      reason: 'InvalidInput',
+    })
+  })
+
   test('what is being deleted is said, before anything is changed', async () => {
     cluster.put(
       object(

@@ -299,7 +299,8 @@ export class KubernetesPlatform implements Platform {
 
   /** A server-side dry run of every step: what the server would refuse is refused here, before anything is changed. All refusals are told at once. */
   async #tryAll(steps: readonly Step[]): Promise<readonly Step[]> {
-    const namespaces = new Set(steps.filter(step => step.body.kind === 'Namespace').map(step => step.body.metadata.name))
+    const created = steps.filter(step => step.body.kind === 'Namespace' && step.live === undefined)
+    const namespaces = new Set(created.map(step => step.body.metadata.name))
     const kinds = new Set(steps.flatMap(step => definedKind(step.body) ?? []))
     const refused: ExpectedFailure[] = []
     const tried: Step[] = []

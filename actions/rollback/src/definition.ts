@@ -42,12 +42,18 @@ function parseTo(raw: string): 'previous' | 'last-verified' | number {
   throw new InputFault(`"${raw}" is neither previous, nor last-verified, nor a release number`)
 }
 
-/** The number of the release that is meant; 0 for what is live. */
-function parseBadRelease(raw: string): number {
-  if (raw === '') return 0
-  if (/^[1-9]\d{0,8}$/.test(raw)) return Number(raw)
+interface BadRelease {
+  /** 0 for what is live. */
+  readonly number: number
+  /** `<namespace>/<app>` where an address was given. */
+  readonly of: string
+}
+
+function parseBadRelease(raw: string): BadRelease {
+  if (raw === '') return { number: 0, of: '' }
+  if (/^[1-9]\d{0,8}$/.test(raw)) return { number: Number(raw), of: '' }
   const address = parseReleaseAddress(raw)
   if (address.platform !== 'k8s')
     throw new InputFault(`"${raw}" is no release on Kubernetes; write k8s://<namespace>/<app>/<number>, or its number`)
-  return address.number
+  return { number: address.number, of: `${address.namespace}/${address.app}` }
 }

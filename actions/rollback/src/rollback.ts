@@ -35,14 +35,20 @@ export async function rollback(inputs: Inputs, runner: Runner): Promise<Outcome<
     const namespace = inputs.namespace === '' ? connection.defaultNamespace : inputs.namespace
     const address = (number: number): string =>
       number === 0 ? 'what was live before the first release' : `k8s://${namespace}/${app}/${number}`
+    const meant = inputs['bad-release']
+    if (meant.of !== '' && meant.of !== `${namespace}/${app}`)
+      throw new ExpectedFailure(
+        'InvalidInput',
+        `bad-release: k8s://${meant.of}/${meant.number} is a release of another app than k8s://${namespace}/${app}, which is to be rolled back; nothing was changed. Correct app, namespace or bad-release.`,
+      )
     let choice: RollbackChoice | undefined
     const target = async (records: readonly ReleaseRecord[]): Promise<Target> => {
       choice = chooseRollback(records, inputs.to, address)
       const { bad, number, replaces } = choice
-      if (inputs['bad-release'] !== 0 && inputs['bad-release'] !== bad.number) {
+      if (meant.number !== 0 && meant.number !== bad.number) {
         throw new ExpectedFailure(
           'NotFound',
-          `${address(inputs['bad-release'])} is not live, ${address(bad.number)} is; nothing was changed.`,
+          `${address(meant.number)} is not live, ${address(bad.number)} is; nothing was changed.`,
         )
       }
       log.info(`Rolling ${address(bad.number)} back to ${address(number)}`)
