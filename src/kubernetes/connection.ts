@@ -52,6 +52,7 @@ export interface Connection {
 /** Time in which a cluster must answer for the first time, kubectl's own start not counted. */
 const FIRST_ANSWER_MS = 10_000
 const SOCKET_LOOK_MS = 10
+const FIRST_LOOK_MS = 500
 const PROXY_START_MS = 10_000
 const STDERR_KEPT = 8_192
 /** The path of a unix socket holds 104 bytes on macOS, 108 on Linux. */
@@ -349,7 +350,8 @@ class ProxyProcess {
         if (existsSync(this.#socketPath)) finish(resolve)
         else stopLooking = this.#clock.after(SOCKET_LOOK_MS, look)
       }
-      look()
+      // The socket's file is there an instant before anybody listens at it.
+      stopLooking = this.#clock.after(FIRST_LOOK_MS, look)
     })
   }
 
