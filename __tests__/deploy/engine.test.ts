@@ -249,7 +249,7 @@ describe('how a deployment ends', () => {
       ],
       [
         'putting back fails',
-        { goes: BAD, throws: { restore: new ExpectedFailure('Unreachable', 'Finish it with: kubectl apply -f x') } },
+        { goes: BAD, throws: { restore: new ExpectedFailure('Conflict', 'Finish it with: kubectl apply -f x') } },
         `${CHANGE} diagnose restore record failed unlock`,
         'failed',
         'CrashLoopBackOff',

@@ -1,5 +1,11 @@
 // A cluster in memory behind KubernetesApi: objects with resourceVersions, conflicts and ownership, and whatever a test lets happen in between.
-import { ApiFailure, type KubernetesApi, type RequestOptions, type Resource } from '../../src/kubernetes/api.ts'
+import {
+  ApiFailure,
+  type KubernetesApi,
+  type RequestOptions,
+  type Resource,
+  type StreamOptions,
+} from '../../src/kubernetes/api.ts'
 import type { KubernetesObject } from '../../src/kubernetes/objects.ts'
 import type { ManualClock } from '../deploy/manual-clock.ts'
 
@@ -28,6 +34,8 @@ export class MemoryCluster implements KubernetesApi {
   readonly calls: Call[] = []
   readonly #clock: ManualClock
   #version = 100
+  #watchesFail: ApiFailure | undefined
+  readonly #watches = new Set<(failure: unknown) => void>()
   #before: (call: Call) => void = () => undefined
   #after: (call: Call) => void = () => undefined
 
@@ -129,8 +137,20 @@ export class MemoryCluster implements KubernetesApi {
     return ''
   }
 
-  stream(_: string, { signal }: { signal?: AbortSignal | undefined }): Promise<void> {
-    return new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason), { once: true }))
+  /** Every watch ends with that failure, now and from now on; undefined: they work again. */
+  breakWatches(failure: ApiFailure | undefined): void {
+    this.#watchesFail = failure
+    for (const end of this.#watches) end(failure)
+    this.#watches.clear()
+  }
+
+  stream(_: string, { signal, onOpen }: StreamOptions): Promise<void> {
+    if (this.#watchesFail !== undefined) return Promise.reject(this.#watchesFail)
+    onOpen?.()
+    return new Promise((_resolve, reject) => {
+      this.#watches.add(reject)
+      signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
+    })
   }
 
   async resource(apiVersion: string, kind: string): Promise<Resource> {

@@ -120,6 +120,39 @@ describe('what is put back', () => {
     expect(await statuses()).toEqual({ '1': 'deployed', '2': 'failed, left' })
   })
 
+  const outage = (from: string, failures: number): { left: number } => {
+    const state = { left: failures }
+    let began = false
+    cluster.before(({ method, path, options }) => {
+      if (method === 'PATCH' && path.endsWith('/b') && options.query?.['dryRun'] === undefined)
+        throw new ApiFailure(422, 'Invalid', 'b is refused')
+      began ||= method === from && path.endsWith('/a')
+      if (began && state.left-- > 0) throw new ApiFailure(0, 'Unreachable', 'connection refused', { transient: true })
+    })
+    return state
+  }
+
+  test('also when the API server was away for longer than a request is tried', async () => {
+    outage('PUT', 6)
+    expect(await release([config('a', 'two'), config('b', 'two')])).toMatchObject({
+      result: 'rolled-back',
+      reason: 'InvalidInput',
+    })
+    expect(text('a')).toBe('one')
+  })
+
+  test('where it stays away, the post step has to', async () => {
+    outage('PUT', Number.POSITIVE_INFINITY)
+    const report = await release([config('a', 'two'), config('b', 'two')])
+    expect(report).toMatchObject({
+      result: 'failed',
+      unfinished: true,
+      message: expect.stringMatching(/^PUTTING BACK FAILED.*could not be reached/),
+    })
+    cluster.before(() => undefined)
+    expect(await statuses()).toMatchObject({ '2': 'pending' })
+  })
+
   test('on-failure: keep leaves it, and says so in the record', async () => {
     refuse('PATCH', 'b')
     expect(await release([config('a', 'two'), config('b', 'two')], { onFailure: 'keep' })).toMatchObject({ result: 'failed' })

@@ -3,7 +3,7 @@ import { formatDuration } from '../runner/duration.ts'
 import { ExpectedFailure, messageOf } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import type { Log } from '../runner/log.ts'
-import type { Clock } from './clock.ts'
+import { type Clock, sleep } from './clock.ts'
 import { type Followed, follow, type Observation, type TimelineEntry } from './follow.ts'
 import type { Culprit, Plan, Platform, Proof, ReleaseStatus } from './platform.ts'
 import type { Verdict } from './verdict.ts'
@@ -189,6 +189,29 @@ async function followChanged(platform: Platform, options: DeployOptions, report:
   return { ...common, ...(await putBack(platform, options, failure, report.plan)) }
 }
 
+/** Not to be reached is no refusal: as long as there is time, the old version is worth another try. */
+async function restoreWhenReachable(
+  platform: Platform,
+  { clock, timeoutMs, ending, log }: DeployOptions,
+): Promise<readonly string[]> {
+  const deadline = clock.now() + timeoutMs
+  for (;;) {
+    try {
+      return await platform.restore()
+    } catch (error) {
+      if (!isFailure(error, 'Unreachable') || clock.now() >= deadline || ending.aborted) throw error
+      log.info(`Not put back yet, it is tried again: ${error.message}`)
+      await sleep(clock, RESTORE_AGAIN_MS, ending)
+    }
+  }
+}
+
+const RESTORE_AGAIN_MS = 2_000
+
+function isFailure(error: unknown, reason: string): error is ExpectedFailure {
+  return error instanceof ExpectedFailure && error.reason === reason
+}
+
 type PutBack = Pick<DeployReport, 'result' | 'message' | 'restored' | 'unfinished'>
 
 /** Puts everything back, waits with the same judge until the old version is healthy, and says how far it came. */
@@ -207,13 +230,15 @@ export async function putBack(
   }
   let restored: readonly string[]
   try {
-    restored = await platform.restore()
+    restored = await restoreWhenReachable(platform, options)
   } catch (error) {
     // Who has lost the lock must not put back either: another run has taken this release up.
-    if (error instanceof ExpectedFailure && error.reason === 'Locked')
+    if (isFailure(error, 'Locked'))
       return ended('failed', failure.reason === 'Locked' ? error.message : `${failure.message} ${error.message}`, [])
     const why = error instanceof ExpectedFailure ? error.message : bug(error)
-    return ended('failed', `PUTTING BACK FAILED, the bad release may be serving: ${why} It began with: ${failure.message}`, [])
+    const message = `PUTTING BACK FAILED, the bad release may be serving: ${why} It began with: ${failure.message}`
+    // By the time of the post step the platform may be there again.
+    return { ...(await ended('failed', message, [])), unfinished: isFailure(error, 'Unreachable') }
   }
   if (!plan.somethingToGoBackTo) {
     const message = `${failure.message} It was the first release, so there was nothing to go back to: what it had created was removed.`

@@ -200,7 +200,7 @@ export class KubernetesPlatform implements Platform {
 
   async restore(): Promise<readonly string[]> {
     await this.#lock.assertHeld()
-    const failures: string[] = []
+    const failures: unknown[] = []
     const done: string[] = []
     const undo = async (step: Step): Promise<void> => {
       try {
@@ -211,7 +211,7 @@ export class KubernetesPlatform implements Platform {
         else if (object !== undefined) done.push(`put back ${this.#nameOf(step.body)}`)
         else done.push(`${this.#nameOf(step.body)} is gone and was not run again`)
       } catch (error) {
-        failures.push(messageOf(error))
+        failures.push(error)
       }
     }
     // Old pods need their old configuration first; what was created goes last, when nothing uses it any more.
@@ -223,9 +223,13 @@ export class KubernetesPlatform implements Platform {
     for (const tier of this.#inOrder(touched.filter(step => step.before === undefined)).toReversed()) await atOnce(tier, undo)
     this.#lock.lost.throwIfAborted()
     if (failures.length > 0) {
+      const unreachable = failures.every(error => error instanceof ExpectedFailure && error.reason === 'Unreachable')
+      // Out of reach is out of reach: once is enough.
+      const told = failures.slice(0, unreachable ? 1 : 5).map(messageOf)
+      const more = failures.length - told.length
       throw new ExpectedFailure(
-        'Conflict',
-        `${failures.length} of ${touched.length} objects could not be put back (${failures.slice(0, 5).join('; ')}${failures.length > 5 ? `; and ${failures.length - 5} more` : ''}). Remove the cause, then run the rollback action with to: previous; what was live before is in the Secret ${this.#options.app}.r${this.#number}.`,
+        unreachable ? 'Unreachable' : 'Conflict',
+        `${failures.length} of ${touched.length} objects could not be put back (${told.join('; ')}${more > 0 ? `; and ${more} more` : ''}). Remove the cause, then run the rollback action with to: previous; what was live before is in the Secret ${this.#options.app}.r${this.#number}.`,
       )
     }
     this.#putBack = true

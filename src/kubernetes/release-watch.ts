@@ -4,7 +4,7 @@ import type { Deployment, ReplicaSet } from 'kubernetes-types/apps/v1.js'
 import type { Event, Pod } from 'kubernetes-types/core/v1.js'
 import type { Clock } from '../deploy/clock.ts'
 import type { Observation } from '../deploy/follow.ts'
-import { combine, type Judgement } from '../deploy/verdict.ts'
+import { combine, type Judgement, type Verdict } from '../deploy/verdict.ts'
 import { asExpectedFailure, type KubernetesApi } from './api.ts'
 import { type DeploymentSnapshot, judgeDeployment } from './judge/deployment.ts'
 import { eventTime } from './judge/events.ts'
@@ -42,6 +42,8 @@ export class ReleaseWatch {
   readonly #lastPodGoneAt = new Map<string, number>()
   /** Workloads that are not to be there: removed again, or by a rollback. */
   readonly #absent = new Set<string>()
+  /** Watches that have been failing for a while: what is known from them may be past. */
+  readonly #troubled = new Set<string>()
   /** What ended a watch for good: from then on what is known may be anything but true. */
   #fault: Error | undefined
   #startedAt = 0
@@ -92,7 +94,7 @@ export class ReleaseWatch {
       judge: () => {
         if (this.#fault !== undefined) throw this.#fault
         const expected = this.#options.workloads.filter(workload => !this.#absent.has(keyOf(workload)))
-        return combine(expected.map(workload => this.#judge(workload, api.now())))
+        return this.#unlessBlind(combine(expected.map(workload => this.#judge(workload, api.now()))))
       },
       subscribe: changed => {
         this.#listeners.add(changed)
@@ -125,6 +127,13 @@ export class ReleaseWatch {
       events: of => this.#events.get(of) ?? [],
       restartsBefore: (podUid, container) => this.#restartsBefore.get(`${podUid}/${container}`) ?? 0,
     }
+  }
+
+  /** Nothing is called healthy on the word of an API server that is not heard any more. */
+  #unlessBlind(verdict: Verdict): Verdict {
+    if (verdict.phase !== 'healthy' || this.#troubled.size === 0) return verdict
+    const message = 'all was ready when the API server was last heard; waiting to see whether it still is'
+    return { ...verdict, phase: 'progressing', message }
   }
 
   nameOf(workload: Workload): string {
@@ -174,7 +183,12 @@ export class ReleaseWatch {
         if (kind === 'Pod') this.#lastPodGoneAt.set(keyOf(owner), this.#options.api.now())
         this.#changed(owner)
       },
-      onTrouble: this.#options.onTrouble,
+      onTrouble: sentence => {
+        // It is told once that it fails, and once that it works again.
+        if (!this.#troubled.delete(path)) this.#troubled.add(path)
+        this.#options.onTrouble(sentence)
+        for (const listener of this.#listeners) listener()
+      },
       signal: this.#stop.signal,
       clock: this.#options.clock,
     })
