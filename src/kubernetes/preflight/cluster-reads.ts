@@ -23,6 +23,13 @@ const PLACES = {
   RuntimeClass: { root: '/apis/node.k8s.io/v1', plural: 'runtimeclasses', namespaced: false },
 } as const
 
+const FIRST_NODES = 100
+
+interface NodePage {
+  readonly items?: readonly KubernetesObject[]
+  readonly metadata?: { readonly continue?: string }
+}
+
 export type ReadKind = keyof typeof PLACES
 
 export class ClusterReads {
@@ -54,6 +61,18 @@ export class ClusterReads {
   /** All objects of a kind, in a namespace where it belongs to one. */
   async list(kind: ReadKind, namespace: string): Promise<Reading<readonly KubernetesObject[]>> {
     return this.#once(kind, namespace, '', 'list', async path => (await this.#api.list(path, {}, this.#signal)).items)
+  }
+
+  /**
+   * The nodes: the first hundred, which are enough to find one that fits, or all of them. In a cluster of thousands they are tens of megabytes.
+   */
+  async nodes(which: 'first' | 'all'): Promise<Reading<readonly KubernetesObject[]>> {
+    const page = await this.#once('Node', '', '', 'first', async path => {
+      const { items, metadata } = await this.#get<NodePage>(`${path}?limit=${FIRST_NODES}`)
+      return { nodes: items ?? [], more: (metadata?.continue ?? '') !== '' }
+    })
+    if ('unreadable' in page || page.found === undefined) return { unreadable: 'unreadable' in page ? page.unreadable : '' }
+    return which === 'first' || !page.found.more ? { found: page.found.nodes } : this.list('Node', '')
   }
 
   /** What the API answers to any GET; undefined where there is nothing. */

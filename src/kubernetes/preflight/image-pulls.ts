@@ -5,6 +5,7 @@ import { foreignLine } from '../../runner/foreign-text.ts'
 import type { ImageResolution } from '../image-digests.ts'
 import { containerImages } from '../images.ts'
 import type { KubernetesObject } from '../objects.ts'
+import type { Reading } from './cluster-reads.ts'
 import type { CheckContext, PreflightFinding, PreflightResult } from './finding.ts'
 import { at, type Path, type PodTemplate, podTemplates, positionOf, recordAt } from './pod-templates.ts'
 import { credentialsOf, pullSecretsOf } from './pull-secrets.ts'
@@ -29,6 +30,8 @@ export type ImageDecision =
   | { readonly fine: true }
   | { readonly finding: Pick<PreflightFinding, 'reason' | 'message' | 'mayYetArrive'> }
   | { readonly passedOver: string }
+  /** Why it could not be found out. */
+  | { readonly unknown: string }
 
 const FINE: ImageDecision = { fine: true }
 
@@ -64,24 +67,42 @@ export function decideImage(facts: ImageFacts, where: string): ImageDecision {
     return { finding: { reason: 'ErrImagePull', message, mayYetArrive: true } }
   }
   const why = seen.map(one => ('unknown' in one ? one.unknown : '')).find(text => text !== '') ?? ''
-  return { passedOver: `Whether image ${image} can be pulled could not be found out: ${why}.` }
+  return { unknown: why }
 }
 
 export async function checkImages(context: CheckContext): Promise<PreflightResult> {
   const templates = podTemplates(context.steps, context.namespace).filter(template => template.makesPods)
-  const nodes = templates.length === 0 ? undefined : context.reads.list('Node', '')
-  const results = await Promise.all(templates.map(template => checkTemplate(context, template, nodes)))
-  return { findings: results.flatMap(({ findings }) => findings), passedOver: results.flatMap(({ passedOver }) => passedOver) }
+  const results = await Promise.all(templates.map(template => checkTemplate(context, template)))
+  const unknown = Map.groupBy(
+    results.flatMap(result => result.unknown),
+    ({ why }) => why,
+  )
+  return {
+    findings: results.flatMap(({ findings }) => findings),
+    passedOver: [
+      ...results.flatMap(({ passedOver }) => passedOver),
+      ...[...unknown].map(([why, images]) => unknownSentence([...new Set(images.map(({ image }) => image))], why)),
+    ],
+  }
+}
+
+function unknownSentence(images: readonly string[], why: string): string {
+  const names = images
+    .slice(0, 3)
+    .map(image => foreignLine(image, 200))
+    .join(', ')
+  const more = images.length > 3 ? ` and ${images.length - 3} more` : ''
+  return `Whether image ${names}${more} can be pulled could not be found out: ${why}.`
 }
 
 async function checkTemplate(
   context: CheckContext,
   template: PodTemplate,
-  nodes: ReturnType<CheckContext['reads']['list']> | undefined,
-): Promise<PreflightResult> {
+): Promise<PreflightResult & { readonly unknown: readonly { readonly image: string; readonly why: string }[] }> {
   const images = containerImages(template.object).filter(({ path }) => path.slice(0, -3).join('/') === template.path.join('/'))
   const pull = template.plain ? await pullSecretsOf(context, template) : { secrets: [], missing: [] }
   const findings: PreflightFinding[] = []
+  const unknown: { image: string; why: string }[] = []
   const passedOver = pull.missing.map(
     name =>
       `${template.name} names the pull secret ${name} in namespace ${template.namespace}, which is not there: its images are pulled without it.`,
@@ -109,13 +130,14 @@ async function checkTemplate(
         ),
       ])
       const troubled = [resolution, ...asPod.map(one => one.resolution)].every(one => !('digest' in one))
-      const onNode = troubled && (isOn(await nodes, image) || runsNow(template, image))
+      const onNode = troubled && (runsNow(template, image) || isOn(await context.reads.nodes('all'), image))
       const decision = decideImage({ image, container, policy, resolution, asPod, onNode }, where)
+      if ('unknown' in decision) unknown.push({ image, why: decision.unknown })
       if ('passedOver' in decision) passedOver.push(decision.passedOver)
       if ('finding' in decision) findings.push({ ...decision.finding, object: template.name, at: positionOf(template, below) })
     }),
   )
-  return { findings, passedOver }
+  return { findings, passedOver, unknown }
 }
 
 const UNASKED: ImageResolution = { unknown: '', refused: false }
@@ -142,8 +164,8 @@ function registryOf(image: string): string {
 }
 
 /** Whether some node says it has the image. Nodes name up to 50 of theirs; no right to see nodes counts as no. */
-export function isOn(nodes: Awaited<ReturnType<CheckContext['reads']['list']>> | undefined, image: string): boolean {
-  if (nodes === undefined || 'unreadable' in nodes) return false
+export function isOn(nodes: Reading<readonly KubernetesObject[]>, image: string): boolean {
+  if ('unreadable' in nodes) return false
   const names = new Set(formsOf(image))
   return (nodes.found ?? []).some(node => imagesOf(node).some(name => formsOf(name).some(form => names.has(form))))
 }

@@ -38,7 +38,7 @@ function customNames(object: KubernetesObject, name: string): boolean {
 
 function jobNames(object: KubernetesObject, name: string): boolean {
   if (!['Job', 'CronJob', 'Pod'].includes(object.kind)) return false
-  const isWord = new RegExp(`(^|[^a-z0-9.-])${name.replace(/[.]/g, '\\.')}($|[^a-z0-9.-])`)
+  const isWord = new RegExp(`(^|[^a-z0-9.-])${name.replace(/[^a-z0-9-]/gi, '\\$&')}($|[^a-z0-9.-])`)
   const spec = recordAt(object, ['spec'])
   const pod = recordAt(spec, ['jobTemplate', 'spec', 'template', 'spec']) ?? recordAt(spec, ['template', 'spec']) ?? spec
   return ['initContainers', 'containers'].some(list => {

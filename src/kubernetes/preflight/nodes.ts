@@ -7,7 +7,7 @@ import type { ClusterReads } from './cluster-reads.ts'
 import type { CheckContext, PreflightFinding, PreflightResult } from './finding.ts'
 import { rulesIn } from './limit-ranges.ts'
 import { podResources } from './pod-resources.ts'
-import { at, isRecord, type PodTemplate, podTemplates, positionOf } from './pod-templates.ts'
+import { at, isRecord, type PodTemplate, podTemplates, positionOf, records } from './pod-templates.ts'
 import { type Amounts, exceeds, formatAmount, parseQuantity, readAmounts } from './quantity.ts'
 
 /** Set by Kubernetes itself for what passes: a node that starts, is cordoned, or is short of something just now. */
@@ -48,13 +48,15 @@ const COUNTED = new Set(['cpu', 'memory', 'ephemeral-storage', 'pods'])
 
 function affinityAllows(spec: PodSpec, node: Node): boolean {
   const terms = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms
-  return !Array.isArray(terms) || terms.some(term => termAllows(term, node))
+  return !Array.isArray(terms) || records(terms).some(([term]) => termAllows(term, node))
 }
 
 /** An empty term selects nothing (Kubernetes API, NodeSelectorTerm). */
 function termAllows(term: NodeSelectorTerm, node: Node): boolean {
-  const expressions = term.matchExpressions ?? []
-  const fields = term.matchFields ?? []
+  const requirements = (list: unknown): readonly NodeSelectorRequirement[] =>
+    records(list).map(([requirement]) => requirement as unknown as NodeSelectorRequirement)
+  const expressions = requirements(term.matchExpressions)
+  const fields = requirements(term.matchFields)
   if (expressions.length + fields.length === 0) return false
   const labels = node.metadata?.labels ?? {}
   return (
@@ -63,7 +65,8 @@ function termAllows(term: NodeSelectorTerm, node: Node): boolean {
   )
 }
 
-function allows({ operator, values = [] }: NodeSelectorRequirement, value: string | undefined): boolean {
+function allows({ operator, values: given }: NodeSelectorRequirement, value: string | undefined): boolean {
+  const values = Array.isArray(given) ? given : []
   switch (operator) {
     case 'In':
       return value !== undefined && values.includes(value)
@@ -127,10 +130,25 @@ export async function checkNodes(context: CheckContext): Promise<PreflightResult
     template => template.makesPods && template.plain && isScheduled(template),
   )
   if (templates.length === 0) return { findings: [], passedOver: [] }
-  const reading = await context.reads.list('Node', '')
-  if ('unreadable' in reading) return { findings: [], passedOver: [] }
+  const overheads = Promise.all(templates.map(template => overheadOf(context, template)))
+  const first = await misfitsAmong(context, templates, await overheads, 'first')
+  if (first.found.length === 0) return { findings: [], passedOver: [] }
+  const { found, nodes } = await misfitsAmong(context, templates, await overheads, 'all')
+  if (found.length === 0) return { findings: [], passedOver: [] }
+  const autoscaler = await autoscalerIn(context.reads, nodes)
+  if (autoscaler === undefined) return { findings: found, passedOver: [] }
+  return { findings: [], passedOver: found.map(({ message }) => `${message} ${autoscaler}`) }
+}
+
+async function misfitsAmong(
+  context: CheckContext,
+  templates: readonly PodTemplate[],
+  overheads: readonly Partial<PodSpec>[],
+  which: 'first' | 'all',
+): Promise<{ readonly found: readonly PreflightFinding[]; readonly nodes: readonly Node[] }> {
+  const reading = await context.reads.nodes(which)
+  if ('unreadable' in reading) return { found: [], nodes: [] }
   const nodes = (reading.found ?? []) as unknown as readonly Node[]
-  const overheads = await Promise.all(templates.map(template => overheadOf(context, template)))
   const findings = await Promise.all(
     templates.map(async (template, index) => {
       const spec = { ...template.spec, ...overheads[index] }
@@ -138,11 +156,7 @@ export async function checkNodes(context: CheckContext): Promise<PreflightResult
       return nodesFinding(nodes, { ...template, spec }, requests)
     }),
   )
-  const found = findings.filter(finding => finding !== undefined)
-  if (found.length === 0) return { findings: [], passedOver: [] }
-  const autoscaler = await autoscalerIn(context.reads, nodes)
-  if (autoscaler === undefined) return { findings: found, passedOver: [] }
-  return { findings: [], passedOver: found.map(({ message }) => `${message} ${autoscaler}`) }
+  return { found: findings.filter(finding => finding !== undefined), nodes }
 }
 
 /** What a RuntimeClass adds to its pods: its own resources, selector and tolerations. */

@@ -1,6 +1,6 @@
 // What a pod template needs beside itself: Secrets, ConfigMaps and their keys, a ServiceAccount, claims, classes. Optional ones are not needed.
 import type { PodSpec } from 'kubernetes-types/core/v1.js'
-import { containersOf, isRecord, type Path, recordAt } from './pod-templates.ts'
+import { containersOf, type Path, recordAt, records } from './pod-templates.ts'
 
 /** A pod needs an object, and of it a key perhaps. */
 export interface Reference {
@@ -136,12 +136,6 @@ function classes(spec: PodSpec): readonly Reference[] {
     ...reference('PriorityClass', 'priorityClassName'),
     ...reference('RuntimeClass', 'runtimeClassName'),
   ]
-}
-
-/** The objects in a list that may be anything. */
-function records(list: unknown): readonly (readonly [Record<string, unknown>, number])[] {
-  if (!Array.isArray(list)) return []
-  return list.flatMap((entry, index) => (isRecord(entry) ? [[entry, index] as const] : []))
 }
 
 function text(value: unknown): string {

@@ -145,6 +145,12 @@ function sound(spec: Record<string, unknown>): PodSpec {
   return clean as unknown as PodSpec
 }
 
+/** The objects in a list that may be anything, each with its index. */
+export function records(list: unknown): readonly (readonly [Record<string, unknown>, number])[] {
+  if (!Array.isArray(list)) return []
+  return list.flatMap((entry, index) => (isRecord(entry) ? [[entry, index] as const] : []))
+}
+
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

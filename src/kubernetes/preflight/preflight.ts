@@ -93,6 +93,21 @@ export async function runPreflight(
   }
 }
 
+/**
+ * What to throw where the cluster has just refused something before the checks could run (a read, the lock): all the rights that are missing instead
+ * of the first one. Anything but a refusal comes back as it is, and so does one that no missing right explains.
+ */
+export async function explainForbidden(context: PreflightContext, error: unknown, log: Pick<Log, 'group'>): Promise<unknown> {
+  if (!(error instanceof ExpectedFailure) || error.reason !== 'Forbidden') return error
+  const { api, signal } = context
+  const images = context.images ?? new ImageResolver({ credentials: async () => undefined })
+  const check = checkPermissions({ ...context, images, reads: new ClusterReads(api, signal) })
+  const { findings, help } = await check.catch(() => NOTHING)
+  if (findings.length === 0) return error
+  if (help !== undefined) log.group(help.title, help.lines)
+  return failureOf(findings, 0)
+}
+
 const NOTHING: PreflightResult = { findings: [], passedOver: [] }
 
 function throwIfCancelled(signal: AbortSignal): void {
