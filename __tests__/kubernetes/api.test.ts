@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { type ApiFailure, asExpectedFailure, createApi } from '../../src/kubernetes/api.ts'
+import { type ApiFailure, asExpectedFailure, createApi, METADATA_ONLY } from '../../src/kubernetes/api.ts'
 import { ManualClock } from '../deploy/manual-clock.ts'
 import { type Answer, FakeApiServer, failure, hangUp, json, listOf, pod, proxyError, raw, silence } from './fake-api-server.ts'
 
@@ -53,6 +53,13 @@ async function acquainted(): Promise<void> {
 }
 
 describe('request', () => {
+  test('asks for metadata alone where it is told to', async () => {
+    server.otherwise(OK)
+    await api.request('GET', '/api/v1/namespaces/shop/secrets/a', { accept: METADATA_ONLY })
+    await api.request('GET', '/api/v1/namespaces/shop/secrets/a')
+    expect(server.seen.map(({ headers }) => headers.accept)).toEqual([METADATA_ONLY, 'application/json'])
+  })
+
   test('speaks as kubectl proxy wants it, on connections that stay open', async () => {
     server.otherwise(OK)
     await api.request('GET', PODS, { query: { labelSelector: 'app in (a,b)', limit: undefined } })

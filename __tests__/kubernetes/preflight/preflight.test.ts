@@ -139,6 +139,14 @@ test('off: nothing is looked at', async () => {
   expect(one.seen).toBe(0)
 })
 
+test('a release that changes nothing costs nothing', async () => {
+  const api = cluster()
+  const scene = await context(deployment(), api, deployment())
+  const log = { info: () => undefined, warning: () => undefined, group: () => undefined }
+  await runPreflight(scene, { mode: 'on', waitMs: 0, log }, [check([[NEVER]])])
+  expect(api.asked).toEqual([])
+})
+
 test('the real checks on a good release: each thing is asked for once', async () => {
   const api = cluster({
     '/apis/authorization.k8s.io/v1/selfsubjectrulesreviews': {

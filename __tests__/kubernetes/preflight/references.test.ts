@@ -226,7 +226,7 @@ describe('what is there', () => {
     const scene = await context(deployment({ container }), cluster({ [`${SHOP}/secrets/a`]: 403, [`${SHOP}/secrets/b`]: 403 }))
     expect((await checkReferences(scene)).findings).toEqual([])
     expect(scene.reads.unreadable()).toEqual([
-      'Could not look at secrets in namespace shop (a, b): the right to read it is missing. What depends on it was not checked.',
+      'Not looked at before the change, for lack of the right to read it: secrets in namespace shop (a, b).',
     ])
   })
 

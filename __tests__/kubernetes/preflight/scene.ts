@@ -79,7 +79,8 @@ export async function steps(yaml: string, live = ''): Promise<readonly Step[]> {
     const { kind, metadata } = manifest.object
     const clusterWide = KINDS[kind]?.[1] === false
     const object = clusterWide ? manifest.object : { ...manifest.object, metadata: { namespace: 'shop', ...metadata } }
-    const was = now.find(other => other?.kind === kind && other.metadata.name === metadata.name) ?? undefined
+    const known = now.find(other => other?.kind === kind && other.metadata.name === metadata.name) ?? undefined
+    const was = known === undefined || clusterWide ? known : { ...known, metadata: { namespace: 'shop', ...known.metadata } }
     return {
       action: 'apply',
       body: object,

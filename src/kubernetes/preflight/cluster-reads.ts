@@ -36,7 +36,7 @@ export class ClusterReads {
   readonly #api: KubernetesApi
   readonly #signal: AbortSignal
   readonly #answers = new Map<string, Promise<Reading<unknown>>>()
-  /** `secrets in namespace shop: forbidden` -> the names that were asked for. */
+  /** `secrets in namespace shop` -> why not, and the names that were asked for. */
   readonly #denied = new Map<string, { readonly why: string; readonly names: Set<string> }>()
 
   constructor(api: KubernetesApi, signal: AbortSignal) {
@@ -82,12 +82,16 @@ export class ClusterReads {
     return known as Promise<Reading<T>>
   }
 
-  /** One sentence for each kind and namespace of which something could not be read. */
+  /** What could not be read, in one sentence for each reason why. */
   unreadable(): readonly string[] {
-    return [...this.#denied].map(([what, { why, names }]) => {
-      const asked = [...names].filter(name => name !== '')
-      const subject = asked.length === 0 ? '' : ` (${foreignLine(asked.slice(0, 8).join(', '))}${asked.length > 8 ? ' ...' : ''})`
-      return `Could not look at ${what}${subject}: ${why}. What depends on it was not checked.`
+    const byWhy = Map.groupBy(this.#denied, ([, { why }]) => why)
+    return [...byWhy].map(([why, denied]) => {
+      const subjects = denied.map(([what, { names }]) => {
+        const asked = [...names].filter(name => name !== '')
+        if (asked.length === 0) return what
+        return `${what} (${foreignLine(asked.slice(0, 8).join(', '))}${asked.length > 8 ? ' ...' : ''})`
+      })
+      return `Not looked at before the change, for ${why}: ${subjects.join('; ')}.`
     })
   }
 
@@ -128,7 +132,7 @@ export class ClusterReads {
       if (!(error instanceof ApiFailure) || failedOnTheWay(error))
         throw asExpectedFailure(error, 'Looking at the cluster before the change')
       if (error.status === 404) return { reading: { found: undefined } }
-      const why = error.status === 403 ? 'the right to read it is missing' : foreignLine(error.message, 200).replace(/\.$/, '')
+      const why = error.status === 403 ? 'lack of the right to read it' : `it can't be read (${foreignLine(error.message, 200)})`
       return { reading: { unreadable: why }, why }
     }
   }

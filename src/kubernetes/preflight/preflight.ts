@@ -5,6 +5,7 @@ import { formatDuration } from '../../runner/duration.ts'
 import { ExpectedFailure } from '../../runner/failure.ts'
 import type { Log } from '../../runner/log.ts'
 import { ImageResolver } from '../image-digests.ts'
+import { isNoChange } from '../steps.ts'
 import { checkClaims } from './claims.ts'
 import { ClusterReads } from './cluster-reads.ts'
 import type { PreflightCheck, PreflightContext, PreflightFinding, PreflightResult } from './finding.ts'
@@ -50,7 +51,8 @@ export async function runPreflight(
   { mode, waitMs, log }: PreflightOptions,
   checks: readonly PreflightCheck[] = ALL_CHECKS,
 ): Promise<void> {
-  if (mode === 'off' || context.steps.length === 0) return
+  // A release that changes nothing makes no pods, and fails for nothing that was not so before.
+  if (mode === 'off' || context.steps.every(isNoChange)) return
   const { api, clock, env } = context
   // Many requests listen to it at the same time, which is no leak.
   const signal = AbortSignal.any([context.signal])
