@@ -14,7 +14,7 @@ async function watched(): Promise<{ clock: ManualClock; cluster: MemoryCluster; 
     api: cluster,
     clock,
     namespace: 'shop',
-    workloads: [{ kind: 'Deployment', namespace: 'shop', name: 'web' }],
+    workloads: [{ apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'shop', name: 'web' }],
     signal: new AbortController().signal,
     onTrouble: sentence => told.push(sentence),
   })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Pod } from 'kubernetes-types/core/v1.js'
-import type { DeploymentSnapshot } from '../../src/kubernetes/judge/deployment.ts'
+import type { Snapshot } from '../../src/kubernetes/judge/workload.ts'
 import { provenDigests } from '../../src/kubernetes/proof.ts'
 
 const digest = (letter: string): string => `sha256:${letter.repeat(64)}`
@@ -16,14 +16,18 @@ const pod = (owner: string, imageID: string, more: object = {}): Pod => ({
     ...more,
   },
 })
-const set = (uid: string, revision: string): DeploymentSnapshot['replicaSets'][number] => ({
+const set = (uid: string, revision: string): Snapshot['replicaSets'][number] => ({
   metadata: { name: uid, uid, annotations: { 'deployment.kubernetes.io/revision': revision } },
 })
 
-function snapshot(pods: readonly Pod[], name = 'deployment/web'): DeploymentSnapshot {
+function snapshot(pods: readonly Pod[], name = 'deployment/web'): Snapshot {
   return {
     name,
-    deployment: { metadata: { name: 'web', uid: 'd', annotations: { 'deployment.kubernetes.io/revision': '2' } } },
+    object: {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'web', uid: 'd', annotations: { 'deployment.kubernetes.io/revision': '2' } },
+    },
     generation: 1,
     since: 0,
     replicaSets: [set('old', '1'), set('new', '2')],
@@ -52,8 +56,8 @@ describe('what runs', () => {
   })
 
   test('revisions of several workloads are told apart; one that is not there has none', () => {
-    const { deployment: _, ...gone } = snapshot([], 'deployment/gone')
-    const proof = provenDigests([snapshot([], 'deployment/a'), snapshot([], 'deployment/b'), { ...gone, deployment: undefined }])
+    const { object: _, ...gone } = snapshot([], 'deployment/gone')
+    const proof = provenDigests([snapshot([], 'deployment/a'), snapshot([], 'deployment/b'), { ...gone, object: undefined }])
     expect(proof).toEqual({ digests: { 'deployment/a': {}, 'deployment/b': {} }, revision: 'deployment/a=2 deployment/b=2' })
   })
 })

@@ -74,7 +74,7 @@ async function watching(recording: Recording): Promise<{ server: RecordedApi; wa
   const { frames } = recording
   const first = frames.find(frame => frame.kind === 'Deployment' && frame.type === 'ADDED')
   const namespace = (first?.type === 'ADDED' ? (first.object as unknown as Deployment).metadata?.namespace : undefined) ?? ''
-  const workload: Workload = { kind: 'Deployment', namespace, name: 'web' }
+  const workload: Workload = { apiVersion: 'apps/v1', kind: 'Deployment', namespace, name: 'web' }
   const server = new RecordedApi(recording)
   const watch = new ReleaseWatch({
     api: server.api,

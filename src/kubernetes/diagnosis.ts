@@ -4,9 +4,11 @@ import type { ContainerStatus, Event, Pod } from 'kubernetes-types/core/v1.js'
 import type { Culprit } from '../deploy/platform.ts'
 import { foreignLine, foreignText } from '../runner/foreign-text.ts'
 import type { KubernetesApi } from './api.ts'
-import { type DeploymentSnapshot, newestReplicaSet, podsOf } from './judge/deployment.ts'
+import { failureOf } from './judge/ended-pod.ts'
 import { eventTime } from './judge/events.ts'
-import { isGone, judgePod, type PodFinding } from './judge/pod.ts'
+import { followedKind } from './judge/kinds.ts'
+import { isGone, isReady, judgePod, type PodFinding } from './judge/pod.ts'
+import type { Snapshot } from './judge/workload.ts'
 import type { Workload } from './release-watch.ts'
 
 const CULPRITS = 3
@@ -18,20 +20,21 @@ const LOG_IS_GONE = 'unable to retrieve container logs for '
 
 export async function diagnose(
   api: KubernetesApi,
-  failed: readonly { workload: Workload; snapshot: DeploymentSnapshot }[],
+  failed: readonly { workload: Workload; snapshot: Snapshot }[],
 ): Promise<readonly Culprit[]> {
   return (await Promise.all(failed.map(({ workload, snapshot }) => diagnoseWorkload(api, workload, snapshot)))).flat()
 }
 
-async function diagnoseWorkload(
-  api: KubernetesApi,
-  workload: Workload,
-  snapshot: DeploymentSnapshot,
-): Promise<readonly Culprit[]> {
-  const { deployment } = snapshot
-  if (deployment === undefined) return []
-  const replicaSet = newestReplicaSet(deployment, snapshot.replicaSets)
-  const pods = podsOf(replicaSet, snapshot.pods).filter(pod => !isGone(pod))
+async function diagnoseWorkload(api: KubernetesApi, workload: Workload, snapshot: Snapshot): Promise<readonly Culprit[]> {
+  const { object } = snapshot
+  const kind = object === undefined ? undefined : followedKind(object)
+  if (object === undefined || kind === undefined) return []
+  const newest = kind.pods(snapshot)
+  // Old pods can be to blame too: a StatefulSet's that hold up its update.
+  const held = object.kind === 'StatefulSet' && !newest.some(pod => !isGone(pod) && !isReady(pod))
+  const candidates = held ? [...newest, ...snapshot.pods] : newest
+  const pods = [...new Set(candidates)]
+  const ended = pods.some(pod => !isGone(pod)) && object.kind !== 'Job' ? [] : pods.filter(isGone)
   const found = pods.flatMap(pod => {
     const uid = pod.metadata?.uid ?? ''
     const findings = judgePod({
@@ -41,28 +44,46 @@ async function diagnoseWorkload(
       floor: snapshot.since,
       now: api.now(),
     })
-    return findings.slice(0, 1).map(finding => ({ pod, finding, events: snapshot.events(uid) }))
+    const failure = findings.length === 0 && ended.includes(pod) ? failureOf(pod) : undefined
+    return [...findings, ...(failure === undefined ? [] : [failure])]
+      .slice(0, 1)
+      .map(finding => ({ pod, finding, events: snapshot.events(uid) }))
   })
   const byCause = new Map(found.map(entry => [`${entry.finding.reason}/${entry.finding.container ?? ''}`, entry]))
   const culprits = [...byCause.values()].slice(0, CULPRITS).map(entry => diagnosePod(api, workload, snapshot.name, entry))
   if (culprits.length > 0) return Promise.all(culprits)
-  const condition = replicaSet?.status?.conditions?.find(
-    candidate => candidate.type === 'ReplicaFailure' && candidate.status === 'True',
-  )
-  const events = [...snapshot.events(deployment.metadata?.uid ?? ''), ...snapshot.events(replicaSet?.metadata?.uid ?? '')]
+  // Pods that could not be created are told of by whoever was to create them.
+  const makers = [object, ...snapshot.replicaSets] as readonly Maker[]
+  const maker = makers.find(({ status }) => refusalOf(status) !== undefined) ?? object
+  const condition = refusalOf((maker as Maker).status)
+  const events = makers
+    .flatMap(({ metadata }) => snapshot.events(metadata?.uid ?? ''))
+    .toSorted((a, b) => eventTime(a) - eventTime(b))
   if (condition === undefined && events.length === 0) return []
+  const where = maker === object ? `${object.kind.toLowerCase()}/${workload.name}` : `replicaset/${maker.metadata?.name ?? ''}`
   return [
     {
       workload: snapshot.name,
-      where: `replicaset/${replicaSet?.metadata?.name ?? ''}`,
+      where,
       reason: condition?.reason ?? '',
       message: foreignLine(condition?.message ?? ''),
       facts: [],
       events: events.slice(-EVENTS).map(eventLine),
       logs: [],
-      commands: [`kubectl -n ${workload.namespace} describe ${workload.kind.toLowerCase()} ${workload.name}`],
+      commands: [
+        `kubectl${workload.namespace === '' ? '' : ` -n ${workload.namespace}`} describe ${workload.kind.toLowerCase()} ${workload.name}`,
+      ],
     },
   ]
+}
+
+interface Maker {
+  readonly metadata?: { readonly uid?: string; readonly name?: string }
+  readonly status?: { readonly conditions?: readonly { type?: string; status?: string; reason?: string; message?: string }[] }
+}
+
+function refusalOf(status: Maker['status']): { reason?: string; message?: string } | undefined {
+  return status?.conditions?.find(condition => condition.type === 'ReplicaFailure' && condition.status === 'True')
 }
 
 async function diagnosePod(

@@ -9,6 +9,7 @@ import type { KubernetesApi } from './api.ts'
 import { changeOf, diffOf } from './change.ts'
 import { diagnose } from './diagnosis.ts'
 import { containerImages } from './images.ts'
+import { followedKind, runsPods } from './judge/kinds.ts'
 import { LeaseLock, lockHolder } from './lease-lock.ts'
 import { groupOf, type KubernetesObject, objectKey, objectName } from './objects.ts'
 import { applyOrder } from './order.ts'
@@ -22,7 +23,19 @@ import {
   unfinishedRecords,
 } from './release-record.ts'
 import { ReleaseWatch, type Workload } from './release-watch.ts'
-import { beingDeleted, FIELD_MANAGER, isNoChange, readLive, recorded, type Step, takeStep, tryStep, undoStep } from './steps.ts'
+import {
+  beingDeleted,
+  FIELD_MANAGER,
+  isNoChange,
+  readLive,
+  recorded,
+  runsOnce,
+  type Step,
+  takeStep,
+  tryStep,
+  undoStep,
+} from './steps.ts'
+import { isStatefulSet, replaceStuckPods } from './stuck-pods.ts'
 
 /** The steps of a release, found out from manifests or from a record. */
 export interface Target {
@@ -48,6 +61,8 @@ export interface KubernetesPlatformOptions {
   readonly cancelled: AbortSignal
 }
 
+/** What runs pods and is not followed yet. */
+const UNFOLLOWED = new Set(['ReplicaSet', 'ReplicationController'])
 /** How many steps are taken at once. */
 const AT_ONCE = 16
 /** The diff becomes an output (GitHub takes 1 MiB for all of a job's) and a part of the report: what is longer helps nobody. */
@@ -85,12 +100,12 @@ export class KubernetesPlatform implements Platform {
     for (const { live } of steps) if (live?.metadata.deletionTimestamp != null) throw beingDeleted(live)
     const [tried] = await Promise.all([this.#tryAll(steps), this.#startWatch(steps)])
     this.#steps = tried
-    const blind = tried.filter(step => step.action !== 'delete' && !isWorkload(step) && containerImages(step.body).length > 0)
+    const blind = tried.filter(
+      step => step.action !== 'delete' && UNFOLLOWED.has(step.body.kind) && workloadOf(step.body) === undefined,
+    )
     if (blind.length > 0) {
       const names = blind.map(step => this.#nameOf(step.body)).join(', ')
-      this.#options.log.warning(
-        `Only Deployments are followed yet: ${names} will be applied, and put back with the release, but not waited for.`,
-      )
+      this.#options.log.warning(`Not followed: ${names}, applied and put back with the release, but not waited for.`)
     }
     const live = liveRecord(this.#known)
     const workloads = this.#steps.filter(isWorkload)
@@ -200,18 +215,19 @@ export class KubernetesPlatform implements Platform {
 
   async restore(): Promise<readonly string[]> {
     await this.#lock.assertHeld()
-    const failures: unknown[] = []
+    const failures: { readonly step: Step; readonly error: unknown }[] = []
     const done: string[] = []
     const undo = async (step: Step): Promise<void> => {
       try {
         await this.#lock.assertHeld()
         const object = await undoStep(this.#options.api, step)
         this.#took(step, object)
+        this.#unstick(step, object)
         if (step.before === undefined) done.push(`removed ${this.#nameOf(step.body)}`)
         else if (object !== undefined) done.push(`put back ${this.#nameOf(step.body)}`)
         else done.push(`${this.#nameOf(step.body)} is gone and was not run again`)
       } catch (error) {
-        failures.push(error)
+        failures.push({ step, error })
       }
     }
     // Old pods need their old configuration first; what was created goes last, when nothing uses it any more.
@@ -222,14 +238,22 @@ export class KubernetesPlatform implements Platform {
     for (const tier of this.#inOrder(touched.filter(step => step.before !== undefined))) await atOnce(tier, undo)
     for (const tier of this.#inOrder(touched.filter(step => step.before === undefined)).toReversed()) await atOnce(tier, undo)
     this.#lock.lost.throwIfAborted()
-    if (failures.length > 0) {
-      const unreachable = failures.every(error => error instanceof ExpectedFailure && error.reason === 'Unreachable')
+    const unreachable =
+      failures.length > 0 && failures.every(({ error }) => error instanceof ExpectedFailure && error.reason === 'Unreachable')
+    const putBack = touched.filter(step => step.before !== undefined)
+    if (unreachable || putBack.length === 0 || failures.some(({ step }) => step.before !== undefined)) {
       // Out of reach is out of reach: once is enough.
-      const told = failures.slice(0, unreachable ? 1 : 5).map(messageOf)
+      const told = failures.slice(0, unreachable ? 1 : 5).map(({ error }) => messageOf(error))
       const more = failures.length - told.length
       throw new ExpectedFailure(
         unreachable ? 'Unreachable' : 'Conflict',
         `${failures.length} of ${touched.length} objects could not be put back (${told.join('; ')}${more > 0 ? `; and ${more} more` : ''}). Remove the cause, then run the rollback action with to: previous; what was live before is in the Secret ${this.#options.app}.r${this.#number}.`,
+      )
+    }
+    for (const { step, error } of failures) {
+      done.push(`${this.#nameOf(step.body)} could not be removed`)
+      this.#options.log.warning(
+        `${this.#nameOf(step.body)} was created by the release that failed, and is still there: ${messageOf(error)} Remove it by hand.`,
       )
     }
     this.#putBack = true
@@ -273,6 +297,14 @@ export class KubernetesPlatform implements Platform {
       previousRelease: this.#records.address(previous),
       somethingToGoBackTo: previous !== 0 || this.#steps.filter(isWorkload).some(step => step.before !== undefined),
     }
+  }
+
+  /** What keeps a restored workload from coming up: a Job that has run is not waited for again, a StatefulSet may need its stuck pods deleted. */
+  #unstick(step: Step, object: KubernetesObject | undefined): void {
+    const workload = workloadOf(step.body)
+    if (workload === undefined || object === undefined) return
+    if (runsOnce(object)) this.#watch?.expectAbsence(workload)
+    if (isStatefulSet(object)) replaceStuckPods({ ...this.#options, signal: this.#end.signal }, object)
   }
 
   get releaseNumber(): number {
@@ -380,7 +412,7 @@ export class KubernetesPlatform implements Platform {
     const workload = workloadOf(step.body)
     if (workload === undefined) return
     if (object === undefined) this.#watch?.expectAbsence(workload)
-    else if (object.metadata.generation !== undefined) this.#watch?.expectGeneration(workload, object.metadata.generation)
+    else this.#watch?.expectGeneration(workload, object.metadata.generation ?? 1)
   }
 
   #finalState(step: Step): ObjectState {
@@ -424,18 +456,19 @@ export class KubernetesPlatform implements Platform {
   }
 }
 
-/** The workloads among the steps that are followed. */
+/** What is followed of the steps. */
 export function workloadsOf(steps: readonly Step[]): readonly Workload[] {
   return steps.filter(step => step.action !== 'delete').flatMap(step => workloadOf(step.body) ?? [])
 }
 
 function workloadOf(object: KubernetesObject): Workload | undefined {
-  if (object.kind !== 'Deployment' || !object.apiVersion.startsWith('apps/')) return undefined
-  return { kind: 'Deployment', namespace: object.metadata.namespace ?? 'default', name: object.metadata.name }
+  if (followedKind(object) === undefined) return undefined
+  const { apiVersion, kind, metadata } = object
+  return { apiVersion, kind, namespace: metadata.namespace ?? '', name: metadata.name }
 }
 
 function isWorkload(step: Step): boolean {
-  return workloadOf(step.body) !== undefined
+  return runsPods(step.body)
 }
 
 function stateOf(step: Step): ObjectState {

@@ -44,26 +44,26 @@ describe('a Deployment', () => {
     ['all is as it should be', snapshot(one), 5, { ...healthy, ready: 1, total: 1, disturbances: 'web-2-a:0' }],
     [
       'not seen yet, and not applied by us',
-      snapshot([], { deployment: undefined, generation: 0 }),
+      snapshot([], { object: undefined, generation: 0 }),
       500,
       { ...progressing, message: 'not seen yet' },
     ],
-    ['applied, and not seen yet', snapshot([], { deployment: undefined }), 5, { ...progressing, recheckAt: 60 }],
+    ['applied, and not seen yet', snapshot([], { object: undefined }), 5, { ...progressing, recheckAt: 60 }],
     [
       'applied, and gone',
-      snapshot([], { deployment: undefined }),
+      snapshot([], { object: undefined }),
       60,
       { ...failed, reason: 'NotFound', message: 'somebody else has deleted it' },
     ],
     [
       'being deleted',
-      snapshot(one, { deployment: deployment({}, {}, { deletionTimestamp: stamp(1) }) }),
+      snapshot(one, { object: deployment({}, {}, { deletionTimestamp: stamp(1) }) }),
       2,
       { ...failed, reason: 'NotFound' },
     ],
     [
       'the controller has not seen the change',
-      snapshot(one, { deployment: deployment({}, { observedGeneration: 1 }) }),
+      snapshot(one, { object: deployment({}, { observedGeneration: 1 }) }),
       5,
       { ...progressing, message: 'to see the change' },
     ],
@@ -75,14 +75,14 @@ describe('a Deployment', () => {
     ],
     [
       'somebody changed it again',
-      snapshot(one, { deployment: deployment({}, {}, { generation: 3 }) }),
+      snapshot(one, { object: deployment({}, {}, { generation: 3 }) }),
       5,
       { ...progressing, message: 'to see the change' },
     ],
     [
       'the ReplicaSet itself is refused',
       snapshot([], {
-        deployment: deployment(
+        object: deployment(
           {},
           {
             observedGeneration: 1,
@@ -95,7 +95,7 @@ describe('a Deployment', () => {
     ],
     [
       'the newest ReplicaSet is not there yet',
-      snapshot([old], { replicaSets: [replicaSet(1)], deployment: deployment({}, { updatedReplicas: 0 }) }),
+      snapshot([old], { replicaSets: [replicaSet(1)], object: deployment({}, { updatedReplicas: 0 }) }),
       1,
       { ...progressing, message: '0 of 1 pods are of the new' },
     ],
@@ -107,14 +107,14 @@ describe('a Deployment', () => {
     ],
     [
       'no revision is written yet',
-      snapshot([old], { deployment: deployment({}, {}, { annotations: {} }) }),
+      snapshot([old], { object: deployment({}, {}, { annotations: {} }) }),
       1,
       { ...progressing, ready: 0 },
     ],
-    ['no annotations at all', snapshot(one, { deployment: deployment({}, {}, { annotations: undefined }) }), 1, progressing],
+    ['no annotations at all', snapshot(one, { object: deployment({}, {}, { annotations: undefined }) }), 1, progressing],
     [
       'an old pod is not ended yet',
-      snapshot([...one, old], { deployment: deployment({}, { replicas: 2 }) }),
+      snapshot([...one, old], { object: deployment({}, { replicas: 2 }) }),
       1,
       { ...progressing, message: '1 old pod is still to end' },
     ],
@@ -144,33 +144,28 @@ describe('a Deployment', () => {
     ],
     [
       'minReadySeconds are not over',
-      snapshot(one, { deployment: deployment({ minReadySeconds: 10 }, { availableReplicas: 0 }) }),
+      snapshot(one, { object: deployment({ minReadySeconds: 10 }, { availableReplicas: 0 }) }),
       5,
       { ...progressing, message: '0 of 1 pods are available' },
     ],
     [
       'no replicas',
-      snapshot([], { deployment: deployment({ replicas: 0 }, { replicas: 0, updatedReplicas: 0, availableReplicas: 0 }) }),
+      snapshot([], { object: deployment({ replicas: 0 }, { replicas: 0, updatedReplicas: 0, availableReplicas: 0 }) }),
       1,
       { ...healthy, total: 0 },
     ],
-    [
-      'no number of replicas: one',
-      snapshot(one, { deployment: deployment({ replicas: undefined }) }),
-      1,
-      { ...healthy, total: 1 },
-    ],
+    ['no number of replicas: one', snapshot(one, { object: deployment({ replicas: undefined }) }), 1, { ...healthy, total: 1 }],
     [
       'an autoscaler wants more of them',
-      snapshot(one, { deployment: deployment({ replicas: 3 }) }),
+      snapshot(one, { object: deployment({ replicas: 3 }) }),
       1,
       { ...progressing, ready: 1, total: 3, message: '1 of 3 pods are of the new' },
     ],
-    ['paused', snapshot(one, { deployment: deployment({ paused: true }) }), 1, { ...failed, reason: 'DeploymentPaused' }],
+    ['paused', snapshot(one, { object: deployment({ paused: true }) }), 1, { ...failed, reason: 'DeploymentPaused' }],
     [
       'no progress',
       snapshot([], {
-        deployment: deployment(
+        object: deployment(
           { progressDeadlineSeconds: 20 },
           {
             updatedReplicas: 0,
@@ -184,7 +179,7 @@ describe('a Deployment', () => {
     [
       'no progress in a release long ago: this one may have mended it',
       snapshot([], {
-        deployment: deployment(
+        object: deployment(
           {},
           {
             updatedReplicas: 0,
@@ -201,7 +196,7 @@ describe('a Deployment', () => {
       'no progress, told in the very second in which the release began',
       snapshot([], {
         since: BEGAN + 400,
-        deployment: deployment(
+        object: deployment(
           {},
           {
             updatedReplicas: 0,
@@ -215,7 +210,7 @@ describe('a Deployment', () => {
     [
       'no progress, and it can be told why',
       snapshot([pod({ conditions: [], status: { ready: false, state: waiting('ErrImagePull', 'not found') } })], {
-        deployment: deployment(
+        object: deployment(
           {},
           {
             conditions: [{ type: 'Progressing', status: 'False', reason: 'ProgressDeadlineExceeded', lastUpdateTime: stamp(21) }],
@@ -262,7 +257,7 @@ describe('pods that cannot be created', () => {
       conditions: [{ type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message, lastTransitionTime: stamp(since) }],
     }),
   ]
-  const none = { deployment: deployment({}, { updatedReplicas: 0 }) }
+  const none = { object: deployment({}, { updatedReplicas: 0 }) }
   const ending = (until: number): ReturnType<typeof pod> =>
     pod({ name: 'web-1-a', revision: 1, metadata: { deletionTimestamp: stamp(until) } })
   test.each<Row>([
@@ -325,7 +320,7 @@ describe('pods that cannot be created', () => {
     ],
     [
       'and one that is there is fine',
-      snapshot([pod()], { deployment: deployment({ replicas: 2 }), replicaSets: refused(1) }),
+      snapshot([pod()], { object: deployment({ replicas: 2 }), replicaSets: refused(1) }),
       21,
       { ...failed, ready: 1 },
     ],
@@ -443,8 +438,8 @@ describe('pods that their node ended', () => {
       10,
       progressing,
     ],
-    ['as many as there are to be', snapshot(three, { deployment: deployment({ replicas: 3 }) }), 10, progressing],
-    ['one of many', snapshot([...three, pod({ name: 'web-2-d' })], { deployment: deployment({ replicas: 5 }) }), 10, progressing],
+    ['as many as there are to be', snapshot(three, { object: deployment({ replicas: 3 }) }), 10, progressing],
+    ['one of many', snapshot([...three, pod({ name: 'web-2-d' })], { object: deployment({ replicas: 5 }) }), 10, progressing],
     [
       'a pod that somebody deletes',
       snapshot([pod({ metadata: { deletionTimestamp: stamp(5) } }), pod({ name: 'web-2-b' })]),
@@ -471,8 +466,22 @@ describe('a container that ends', () => {
     [
       'never since the release: it was down already',
       snapshot([down(7, 1)], { restartsBefore: () => 8 }),
-      20,
+      14,
+      { ...progressing, reason: 'CrashLoopBackOff', message: '(8 times, most of them before', recheckAt: 15 },
+    ],
+    ['never since the release, and it stays down', snapshot([down(7, 1)], { restartsBefore: () => 8 }), 15, failed],
+    ['once more since the release', snapshot([down(8, 1)], { restartsBefore: () => 8 }), 2, failed],
+    [
+      'never since the release, and not often before it',
+      snapshot([down(2, 1)], { restartsBefore: () => 3 }),
+      60,
       { ...progressing, reason: '', message: 'waits to be started again' },
+    ],
+    [
+      'often before the release: it runs again',
+      snapshot([pod({ status: { restartCount: 9, lastState: terminated(1, 0, 1) } })], { restartsBefore: () => 8 }),
+      60,
+      healthy,
     ],
     ['twice for want of its program', snapshot([down(1, 127)]), 3, { ...failed, message: 'command not found' }],
     [
@@ -972,7 +981,7 @@ describe('whatever the API answers', () => {
   test('a Deployment or ReplicaSet of which any one field is gone or nonsense', () => {
     const whole = deployment({}, { conditions: [{ type: 'Progressing', status: 'True', reason: 'x', lastUpdateTime: stamp(1) }] })
     for (const other of mutilated(whole))
-      if (typeof other === 'object' && other !== null) judged(snapshot([rich], { deployment: other as never }))
+      if (typeof other === 'object' && other !== null) judged(snapshot([rich], { object: other as never }))
     const set = replicaSet(2, { conditions: [{ type: 'ReplicaFailure', status: 'True', lastTransitionTime: stamp(1) }] })
     for (const other of mutilated(set))
       if (typeof other === 'object' && other !== null) judged(snapshot([rich], { replicaSets: [other as never] }))
@@ -1002,7 +1011,7 @@ describe('whatever the API answers', () => {
         )
         judged(
           snapshot([rich], {
-            deployment: { ...deployment(), status } as never,
+            object: { ...deployment(), status } as never,
             replicaSets: [{ ...replicaSet(2), status: set } as never],
           }),
         )

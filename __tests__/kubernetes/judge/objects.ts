@@ -109,7 +109,7 @@ export function snapshot(
   const { events = [], ...rest } = more
   return {
     name: 'deployment/web',
-    deployment: deployment(),
+    object: deployment(),
     generation: 2,
     since: BEGAN,
     replicaSets: [replicaSet(1), replicaSet(2)],

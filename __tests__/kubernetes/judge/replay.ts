@@ -42,7 +42,7 @@ export class Replay {
     const events = this.#all<Event>('Event').sort((a, b) => eventTime(a) - eventTime(b))
     return {
       name: 'deployment/web',
-      deployment: this.#all<Deployment>('Deployment')[0],
+      object: this.#all<Deployment>('Deployment')[0],
       generation,
       since: beganAt + appliedAt,
       lastPodGoneAt: this.#lastPodGoneAt,

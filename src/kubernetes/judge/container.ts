@@ -17,7 +17,7 @@ export interface ContainerContext {
   readonly pod: Pod
   readonly container: Container
   readonly status: ContainerStatus
-  /** An init container that is no sidecar: it is meant to end. */
+  /** It is meant to end: an init container that is no sidecar, a container of a pod that is not always restarted. */
   readonly runsOnce: boolean
   /** Restarts that had happened before the release began, for pods that are older than it. */
   readonly restartsBefore: number
@@ -145,6 +145,8 @@ function judgeEnds(context: ContainerContext): Finding | undefined {
   if (last == null && !backingOff) return undefined
   // A container that is back up has ended as often as it was started again; one that is down, once more.
   const ends = count(status.restartCount) - restartsBefore + (running ? 0 : 1)
+  const stuck = judgeStuckBefore(context, ends)
+  if (stuck !== undefined) return stuck
   if (ends <= 0) return undefined
   const neverRan = last?.reason === 'StartError' || last?.reason === 'ContainerCannotRun'
   const outOfMemory = last?.reason === 'OOMKilled'
@@ -173,6 +175,25 @@ function judgeEnds(context: ContainerContext): Finding | undefined {
 }
 
 const isRunning = (state: ContainerState | undefined): boolean => state?.running != null
+
+/**
+ * A container that was crashing before the release began, over the same revision: the kubelet's back-off may have grown to minutes, so that three
+ * more ends are not waited for. One more crash decides, or that it is still waiting a while after the release, whose change might have mended it.
+ */
+function judgeStuckBefore(
+  { container, status, restartsBefore, floor, now }: ContainerContext,
+  ends: number,
+): Finding | undefined {
+  const restarts = count(status.restartCount)
+  if (restartsBefore === 0 || restarts < ENDS_THAT_DECIDE.crash || status.state?.waiting?.reason !== 'CrashLoopBackOff')
+    return undefined
+  const last = status.lastState?.terminated
+  const how = last == null ? '' : ` with exit code ${last.exitCode}${exitCodeMeaning(last.exitCode)}`
+  const message = `container ${container.name} ended${how} (${restarts + 1} times, most of them before this release)`
+  return ends > 0
+    ? { reason: 'CrashLoopBackOff', message, doomed: true }
+    : within(GRACES.CrashingBefore, floor, now, 'CrashLoopBackOff', message)
+}
 
 /** The probe that ended the life of a container from `startedAt` to `finishedAt`, if one did. */
 function killedBy(
@@ -237,7 +258,7 @@ function judgeProbeKills(context: ContainerContext): Finding | undefined {
 }
 
 /** The meaning of exit codes by the shell's convention (POSIX: 126, 127; 128 + signal). */
-function exitCodeMeaning(code: number): string {
+export function exitCodeMeaning(code: number): string {
   const meanings: Readonly<Record<number, string>> = {
     126: ' (command cannot be executed)',
     127: ' (command not found)',
@@ -251,7 +272,7 @@ function exitCodeMeaning(code: number): string {
 }
 
 /** What the runtime says of a program that it could not start, without the layers around it. */
-function startFault(message: string): string {
+export function startFault(message: string): string {
   const line = foreignLine(message)
   return /exec: .*$/.exec(line)?.[0] ?? line
 }

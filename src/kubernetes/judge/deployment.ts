@@ -1,31 +1,25 @@
 // Judges a Deployment by its status, its newest ReplicaSet and that one's pods.
 import type { Deployment, ReplicaSet } from 'kubernetes-types/apps/v1.js'
-import type { Event, Pod } from 'kubernetes-types/core/v1.js'
+import type { Pod } from 'kubernetes-types/core/v1.js'
 import type { Judgement } from '../../deploy/verdict.ts'
 import { foreignLine } from '../../runner/foreign-text.ts'
 import { within } from './container.ts'
 import { count, latest, list, text, timeOf } from './fields.ts'
 import { GRACES } from './grace.ts'
-import { isGone, isReady, judgePod, type PodFinding, provenAt, restartsOf, waitingFor } from './pod.ts'
+import { isGone, isReady, type PodFinding, provenAt, waitingFor } from './pod.ts'
+import {
+  disturbancesOf,
+  endingUntil,
+  judgeAbsence,
+  judgePods,
+  judgeReplacements,
+  REFUSED_FOR_GOOD,
+  type Snapshot,
+  told,
+  worst,
+} from './workload.ts'
 
-/** All that is known of one workload at one instant: raw API objects. */
-export interface DeploymentSnapshot {
-  readonly name: string
-  readonly deployment: Deployment | undefined
-  /** The generation that our apply was answered with; what is older says nothing about this release. 0: it was not applied. */
-  readonly generation: number
-  /** When the release began (ms, the API server's time): no grace is counted from before it, since what it changed may mend what was broken. */
-  readonly since: number
-  /** When a pod of the workload was last seen to vanish, in ms: what it held is free since then. */
-  readonly lastPodGoneAt?: number | undefined
-  readonly replicaSets: readonly ReplicaSet[]
-  /** Pods of any of these ReplicaSets. */
-  readonly pods: readonly Pod[]
-  /** Events of the Deployment, its ReplicaSets and pods by their uid, oldest first. */
-  readonly events: (uid: string) => readonly Event[]
-  /** Restarts of a container, by its pod's uid, that had happened before the release began. */
-  readonly restartsBefore: (podUid: string, container: string) => number
-}
+export type DeploymentSnapshot = Snapshot<Deployment>
 
 const REVISION = 'deployment.kubernetes.io/revision'
 
@@ -46,13 +40,10 @@ export function podsOf(replicaSet: ReplicaSet | undefined, pods: readonly Pod[])
 }
 
 export function judgeDeployment(snapshot: DeploymentSnapshot, now: number): Judgement {
-  const { deployment, name } = snapshot
+  const { object: deployment, name } = snapshot
   const total = count(deployment?.spec?.replicas ?? 1)
   const base = { workload: name, reason: '', culprit: '', ready: 0, total, disturbances: '' }
-  if (deployment === undefined) {
-    const absence = judgeAbsence(snapshot, now)
-    return { ...base, ...absence, reason: absence.phase === 'failed' ? 'NotFound' : '' }
-  }
+  if (deployment === undefined) return { ...base, ...judgeAbsence(snapshot, now) }
   if (deployment.metadata?.deletionTimestamp != null)
     return { ...base, phase: 'failed', reason: 'NotFound', message: `${name} is being deleted by somebody else` }
   if (deployment.spec?.paused === true) {
@@ -73,11 +64,7 @@ export function judgeDeployment(snapshot: DeploymentSnapshot, now: number): Judg
   const pods = podsOf(replicaSet, snapshot.pods)
   const current = pods.filter(pod => !isGone(pod))
   const ready = current.filter(isReady).length
-  const disturbances = current
-    .map(pod => `${text(pod.metadata?.uid)}:${restartsOf(pod)}`)
-    .sort()
-    .join(',')
-  const known = { ...base, ready, disturbances }
+  const known = { ...base, ready, disturbances: disturbancesOf(current) }
 
   const finding = worst([
     ...judgePods(snapshot, current, now),
@@ -101,16 +88,6 @@ export function judgeDeployment(snapshot: DeploymentSnapshot, now: number): Judg
   if (waiting !== '') return { ...known, phase: 'progressing', message: waiting }
   const proven = Math.max(0, ...current.map(provenAt))
   return { ...known, phase: 'healthy', message: '', ...(proven > now ? { provenAt: proven } : {}) }
-}
-
-function judgeAbsence(
-  { generation, since, name }: DeploymentSnapshot,
-  now: number,
-): Pick<Judgement, 'phase' | 'message' | 'recheckAt'> {
-  if (generation === 0) return { phase: 'progressing', message: 'not seen yet' }
-  const recheckAt = since + GRACES.Gone.ms
-  if (recheckAt > now) return { phase: 'progressing', message: 'not seen yet', recheckAt }
-  return { phase: 'failed', message: `${name} is not there: somebody else has deleted it` }
 }
 
 /** The condition outlives the trouble: a release that leaves the template as it is (and mends a Secret, say) finds the last one's. */
@@ -138,54 +115,6 @@ function whatIsMissing(deployment: Deployment, current: readonly Pod[], ready: n
   return ''
 }
 
-function judgePods(snapshot: DeploymentSnapshot, pods: readonly Pod[], now: number): readonly PodFinding[] {
-  const endedAt = endingUntil(snapshot)
-  return pods.flatMap(pod => {
-    const uid = text(pod.metadata?.uid)
-    return judgePod({
-      pod,
-      events: snapshot.events(uid),
-      restartsBefore: container => snapshot.restartsBefore(uid, container),
-      floor: snapshot.since,
-      endedAt,
-      now,
-    })
-  })
-}
-
-/** What is doomed, else what is decided soonest. */
-function worst(findings: readonly PodFinding[]): PodFinding | undefined {
-  const doomed = findings.find(finding => finding.doomed)
-  const first = [...findings].sort((a, b) => (a.recheckAt ?? Number.MAX_VALUE) - (b.recheckAt ?? Number.MAX_VALUE))[0]
-  return doomed ?? first
-}
-
-/**
- * A pod that its node ends for good (evicted, refused, over its own limits) is replaced, and that heals. Where more have ended so than there are to be,
- * three at least, the next one will too.
- */
-function judgeReplacements(
-  snapshot: DeploymentSnapshot,
-  pods: readonly Pod[],
-  ready: number,
-  total: number,
-): readonly PodFinding[] {
-  const ended = pods.filter(
-    pod =>
-      pod.status?.phase === 'Failed' &&
-      pod.metadata?.deletionTimestamp == null &&
-      (timeOf(pod.metadata?.creationTimestamp) ?? 0) + 1_000 > snapshot.since,
-  )
-  const last = ended
-    .toSorted((a, b) => (timeOf(a.metadata?.creationTimestamp) ?? 0) - (timeOf(b.metadata?.creationTimestamp) ?? 0))
-    .at(-1)
-  if (last === undefined || ready >= total || ended.length < Math.max(3, total + 1)) return []
-  const why = foreignLine(text(last.status?.message))
-  const reason = text(last.status?.reason) === '' ? 'PodFailed' : foreignLine(text(last.status?.reason), 60)
-  const message = `${ended.length} pods were ended by their node, one after the other${why === '' ? '' : `: ${why}`}`
-  return [{ reason, message, doomed: true, pod: text(last.metadata?.name) }]
-}
-
 /** Pods that could not even be created: quota, admission, a missing service account. The ReplicaSet says so in its ReplicaFailure condition. */
 function judgeCreation(snapshot: DeploymentSnapshot, replicaSet: ReplicaSet | undefined, now: number): readonly PodFinding[] {
   const condition = list(replicaSet?.status?.conditions).find(
@@ -199,20 +128,4 @@ function judgeCreation(snapshot: DeploymentSnapshot, replicaSet: ReplicaSet | un
   const ms = Math.max(GRACES.FailedCreate.ms, since - from + 5_000)
   if (REFUSED_FOR_GOOD.test(message)) return [{ ...within(GRACES.Refused, from, now, 'FailedCreate', message), pod: '' }]
   return [{ ...within({ ms }, since, now, text(condition.reason) || 'FailedCreate', message), pod: '' }]
-}
-
-/** What LimitRanger and PodSecurity say when they refuse a pod. */
-const REFUSED_FOR_GOOD = /(?:maximum|minimum) \S+ usage per (?:Container|Pod) is |violates PodSecurity "/
-
-/** When the last pod that is ending must be gone, or the last one went: until then it holds quota, ports, volumes and room. */
-function endingUntil({ pods, lastPodGoneAt }: DeploymentSnapshot): number | undefined {
-  const times = [...pods.map(pod => timeOf(pod.metadata?.deletionTimestamp)), lastPodGoneAt].filter(time => time !== undefined)
-  return times.length === 0 ? undefined : Math.max(...times)
-}
-
-function told(workload: string, finding: PodFinding): Pick<Judgement, 'reason' | 'message' | 'culprit'> {
-  const { reason, message, pod, container } = finding
-  if (pod === '') return { reason, message: `${workload}: ${message}`, culprit: '' }
-  const culprit = `pod/${pod}${container === undefined ? '' : ` container ${container}`}`
-  return { reason, message: `${workload}: pod ${pod}, ${message}`, culprit }
 }

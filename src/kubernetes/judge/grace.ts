@@ -39,6 +39,18 @@ export const GRACES = {
     why: 'an admission webhook may be restarting; quota is free again when old pods are gone, which is waited for beyond that',
   },
   Refused: { ms: 0, why: 'a LimitRange and Pod Security look at the pod alone: the same pod is refused again' },
+  CrashingBefore: {
+    ms: 15_000,
+    why: 'a container that crashed three times before the release may wait minutes for its next start; the second of a release that mends it is as good as any',
+  },
+  OutdatedPod: {
+    ms: 30_000,
+    why: 'a StatefulSet waits for a sick pod of the old revision for good; one that is only slow to start, or is being replaced, is done by then',
+  },
+  ProvisioningFailed: {
+    ms: 60_000,
+    why: 'the provisioner tries again after 1, 2, 4, 8, 16 and 32 s; a cloud may be out of breath for a moment',
+  },
   Gone: { ms: 60_000, why: 'a watch that was cut may not have told yet that the object is there' },
 } as const satisfies Record<string, Grace>
 

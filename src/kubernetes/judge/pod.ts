@@ -120,7 +120,7 @@ function judgeContainers(context: PodContext): readonly PodFinding[] {
       pod,
       container,
       status,
-      runsOnce: init && !sidecar,
+      runsOnce: init ? !sidecar : text(pod.spec?.restartPolicy || 'Always') !== 'Always',
       restartsBefore: restartsBefore(container.name),
       events: own,
       floor,

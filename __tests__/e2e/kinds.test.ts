@@ -1,0 +1,109 @@
+// What is not a Deployment is followed too: deploy-k8s from its built bundle against the real cluster.
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
+import { sandboxEnvironment } from '../../sandbox/index.ts'
+import type { KubernetesObject } from '../../src/kubernetes/objects.ts'
+import { TestNamespace } from './test-namespace.ts'
+
+jest.setTimeout(90_000)
+
+const SERVE = 'exec httpd -f -p 8080'
+
+/** A pod template's content, indented by four. */
+const podSpec = (command: string, more = ''): string => `      terminationGracePeriodSeconds: 1
+${more}      containers:
+        - name: app
+          image: ${sandboxEnvironment().BASE_IMAGE}
+          command: ["sh", "-c", ${JSON.stringify(command)}]
+`
+
+const owner = (kind: string, name: string, command: string, spec = ''): string => `apiVersion: apps/v1
+kind: ${kind}
+metadata:
+  name: ${name}
+spec:
+${spec}  selector:
+    matchLabels:
+      app: ${name}
+  template:
+    metadata:
+      labels:
+        app: ${name}
+    spec:
+${podSpec(command)}`
+
+const database = (command: string): string => owner('StatefulSet', 'db', command, '  serviceName: db\n  replicas: 2\n')
+
+const job = (name: string, command: string): string => `apiVersion: batch/v1
+kind: Job
+metadata:
+  name: ${name}
+spec:
+  backoffLimit: 0
+  template:
+    spec:
+${podSpec(command, '      restartPolicy: Never\n')}`
+
+const barePod = (name: string, command: string): string => `apiVersion: v1
+kind: Pod
+metadata:
+  name: ${name}
+spec:
+  terminationGracePeriodSeconds: 1
+  restartPolicy: Never
+  containers:
+    - name: app
+      image: ${sandboxEnvironment().BASE_IMAGE}
+      command: ["sh", "-c", ${JSON.stringify(command)}]
+`
+
+let space: TestNamespace
+
+beforeAll(() => {
+  space = new TestNamespace('kinds')
+})
+afterAll(() => space.remove())
+
+test('a StatefulSet, a DaemonSet, a Job and a Pod are waited for, each until it is what it is meant to be', async () => {
+  space.write({
+    'k8s/db.yaml': database(SERVE),
+    'k8s/agent.yaml': owner('DaemonSet', 'agent', SERVE),
+    'k8s/migrate.yaml': job('migrate-1', 'sleep 1'),
+    'k8s/seed.yaml': barePod('seed', 'echo sown'),
+  })
+  const run = await space.deploy({ app: 'shop', manifests: 'k8s' })
+  expect(run.annotations).toEqual([])
+  expect(run.outputs).toMatchObject({ result: 'deployed', reason: '' })
+  expect(Object.keys(JSON.parse(run.outputs['digests'] ?? '{}') as object).sort()).toEqual([
+    'daemonset/agent',
+    'job/migrate-1',
+    'pod/seed',
+    'statefulset/db',
+  ])
+  for (const digests of Object.values(JSON.parse(run.outputs['digests'] ?? '{}') as object))
+    expect(digests).toEqual({ app: expect.stringMatching(/^sha256:/) })
+  const { status } = space.get<KubernetesObject & { status: { readyReplicas: number } }>('statefulset', 'db') ?? {}
+  expect(status?.readyReplicas).toBe(2)
+})
+
+test('a StatefulSet that crashes is put back, and its stuck pod is deleted so that it comes up again', async () => {
+  space.write({ 'k8s/db.yaml': database('echo no disk; exit 4') })
+  const run = await space.deploy({ app: 'shop', manifests: 'k8s/db.yaml' })
+  expect(run.outputs).toMatchObject({ result: 'rolled-back', reason: 'CrashLoopBackOff' })
+  expect(run.outputs['message']).toMatch(/statefulset\/db: pod db-1, container app ended with exit code 4.*no disk.*is healthy/)
+  expect(run.stdout).toMatch(/Deleted pod db-1 of statefulset\/db/)
+  const { status } =
+    space.get<KubernetesObject & { status: { readyReplicas: number; currentRevision: string; updateRevision: string } }>(
+      'statefulset',
+      'db',
+    ) ?? {}
+  expect(status).toMatchObject({ readyReplicas: 2 })
+})
+
+test('a Job that fails ends the release red, with its exit code, and is removed again', async () => {
+  space.write({ 'k8s/db.yaml': database(SERVE), 'k8s/migrate.yaml': job('migrate-2', 'echo no table; exit 7') })
+  const run = await space.deploy({ app: 'shop', manifests: 'k8s' })
+  expect(run.conclusion).toBe('failure')
+  expect(run.outputs).toMatchObject({ result: 'rolled-back', reason: 'BackoffLimitExceeded' })
+  expect(run.outputs['message']).toMatch(/job\/migrate-2: .*container app ended with exit code 7.*no table/)
+  expect(space.get('job', 'migrate-2')).toBeUndefined()
+})
