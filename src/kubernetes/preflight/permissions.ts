@@ -31,8 +31,9 @@ export interface ResourceName {
 const FOLLOWED: Readonly<Record<string, readonly string[]>> = {
   'apps/Deployment': ['apps/deployments', 'apps/replicasets'],
   'apps/StatefulSet': ['apps/statefulsets'],
-  'apps/DaemonSet': ['apps/daemonsets'],
+  'apps/DaemonSet': ['apps/daemonsets', 'apps/controllerrevisions'],
   'batch/Job': ['batch/jobs'],
+  '/Pod': [],
 }
 
 /**
