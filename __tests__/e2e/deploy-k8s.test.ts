@@ -103,6 +103,7 @@ describe('an app from its first release on', () => {
     space.write({
       'k8s/web.yaml': webApp(CRASH),
       'k8s/extra.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: extra\ndata: {a: b}\n',
+      'k8s/worker.yaml': webApp({ name: 'worker', replicas: 1 }),
     })
     const asking = probe(url('web'))
     const run = await space.deploy({ app: 'web', manifests: 'k8s' })
@@ -123,13 +124,14 @@ describe('an app from its first release on', () => {
       space.get('configmap', 'web')?.metadata.managedFields?.map(({ manager, operation }) => `${manager} ${operation}`),
     ).toEqual(owners)
     expect(space.get('configmap', 'extra')).toBeUndefined()
+    expect(space.get('deployment', 'worker')).toBeUndefined()
     expect(space.releases('web')).toMatchObject({ '2': 'deployed', '3': 'rolled-back' })
     expect(seen.requests).toBeGreaterThan(50)
     expect(seen.failures).toEqual([])
   })
 
   test('on-failure: keep leaves the bad release as it is', async () => {
-    const run = await space.deploy({ app: 'web', manifests: 'k8s', 'on-failure': 'keep' })
+    const run = await space.deploy({ app: 'web', manifests: 'k8s/web.yaml', 'on-failure': 'keep' })
     expect(run.outputs).toMatchObject({ result: 'failed', reason: 'CrashLoopBackOff' })
     expect(run.outputs['message']).toContain('left as it is')
     expect(space.get<{ data: unknown } & KubernetesObject>('configmap', 'web')?.data).toEqual({ greeting: 'bye' })
@@ -325,6 +327,14 @@ describe('what is wrong with the input is said at once, and nothing is changed',
     expect(run.annotations).toContainEqual(expect.objectContaining({ level: 'error', ...position }))
     expect(run.output).not.toMatch(/\n\s+at /)
     expect(run.seconds).toBeLessThan(20)
+  })
+
+  test('a Secret that is refused is not quoted', async () => {
+    space.write({ 'secret.yaml': 'apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\nstringData:\n  pin: 424242\n' })
+    const run = await space.deploy({ app: 'input', manifests: 'secret.yaml' })
+    expect(run.outputs).toMatchObject({ result: 'failed', reason: 'InvalidInput' })
+    expect(run.outputs['message']).toContain('.stringData.pin: expected string')
+    expect(run.output + run.summary).not.toContain('424242')
   })
 
   test('an unknown input is named with the nearest one there is', async () => {

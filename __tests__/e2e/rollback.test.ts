@@ -1,5 +1,6 @@
 // rollback from its built bundle against the real cluster.
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { sandboxEnvironment } from '../../sandbox/index.ts'
 import type { KubernetesObject } from '../../src/kubernetes/objects.ts'
 import { runAction } from '../harness/run-action.ts'
 import { probe, TestNamespace } from './test-namespace.ts'
@@ -9,6 +10,10 @@ jest.setTimeout(180_000)
 
 interface Service extends KubernetesObject {
   spec: { clusterIP: string }
+}
+
+interface Versioned extends KubernetesObject {
+  spec: { template: { metadata: { annotations: Record<string, string> } } }
 }
 
 describe('rolling an app back', () => {
@@ -109,6 +114,26 @@ describe('rolling an app back', () => {
     const run = await space.rollback({ app: 'web', to: '4' })
     expect(run.outputs).toMatchObject({ result: 'rolled-back' })
     expect(await serving()).toBe('4')
+  })
+
+  test('what was left after a failure is what is taken away, and a Job that ran is not run again', async () => {
+    const job = (name: string): string =>
+      `apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: ${name}\nspec:\n  template:\n    spec:\n      restartPolicy: Never\n      containers:\n        - name: app\n          image: ${sandboxEnvironment().BASE_IMAGE}\n          command: ["true"]\n`
+    space.write({ 'kept/web.yaml': webApp({ name: 'kept', version: '1', replicas: 1 }), 'kept/job.yaml': job('migrate-1') })
+    expect((await space.deploy({ app: 'kept', manifests: 'kept' })).outputs).toMatchObject({ result: 'deployed' })
+    space.kubectl(['delete', 'job', 'migrate-1'])
+    space.write({
+      'kept/web.yaml': webApp({ name: 'kept', version: '2', replicas: 1, command: 'exit 3' }),
+      'kept/job.yaml': job('migrate-2'),
+    })
+    const kept = await space.deploy({ app: 'kept', manifests: 'kept', timeout: '3s', 'on-failure': 'keep' })
+    expect(kept.outputs).toMatchObject({ result: 'failed', release: `k8s://${space.name}/kept/2` })
+    const run = await space.rollback({ app: 'kept', to: 'previous' })
+    expect(run.outputs).toMatchObject({ result: 'rolled-back', 'previous-release': `k8s://${space.name}/kept/2` })
+    expect(JSON.parse(run.outputs['restored'] ?? '')).toMatchObject({ release: 1 })
+    expect(space.get<Versioned>('deployment', 'kept')?.spec.template.metadata.annotations).toMatchObject({ version: '1' })
+    expect([space.get('job', 'migrate-1'), space.get('job', 'migrate-2')]).toEqual([undefined, undefined])
+    expect(space.releases('kept')).toEqual({ '1': 'deployed', '2': 'rolled-back', '3': 'deployed' })
   })
 
   test('a wrong target of the rollback is said before anything is asked', async () => {

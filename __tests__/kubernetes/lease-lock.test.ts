@@ -155,6 +155,18 @@ describe('holding the lock', () => {
     expect(renewedAt()).toBe(clock.now())
   })
 
+  test('who may not renew it goes on as long as nobody else has it', async () => {
+    const lock = lockOf('run 1')
+    await lock.acquire(0, never)
+    cluster.before(({ method }) => {
+      if (method === 'PUT') throw new ApiFailure(403, 'Forbidden', 'leases is forbidden')
+    })
+    await clock.advance(70_000)
+    await lock.assertHeld()
+    cluster.put(lease('run 2', 0))
+    await expect(lock.assertHeld()).rejects.toMatchObject({ reason: 'Locked' })
+  })
+
   test('who never took it may go on: a dry run has none', async () => {
     const lock = lockOf('run 1')
     await lock.assertHeld()

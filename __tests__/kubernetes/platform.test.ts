@@ -120,6 +120,21 @@ describe('what is put back', () => {
     expect(await statuses()).toEqual({ '1': 'deployed', '2': 'failed, left' })
   })
 
+  test('what was created and cannot be removed is told, and is no reason to call the old version not put back', async () => {
+    const report = await release([config('a', 'two'), config('b', 'two'), config('c', 'two')], {
+      onRemembered: () =>
+        cluster.before(({ method, path, options }) => {
+          if (options.query?.['dryRun'] !== undefined) return
+          if ((method === 'PATCH' && path.endsWith('/b')) || (method === 'DELETE' && path.endsWith('/c')))
+            throw new ApiFailure(403, 'Forbidden', 'the policy forbids it')
+        }),
+    })
+    expect(report).toMatchObject({ result: 'rolled-back', reason: 'Forbidden' })
+    expect(report.log).toMatch(/::warning::configmap\/c was created by the release that failed, and is still there/)
+    expect(report.restored).toContain('configmap/c could not be removed')
+    expect(await statuses()).toEqual({ '1': 'deployed', '2': 'rolled-back' })
+  })
+
   const outage = (from: string, failures: number): { left: number } => {
     const state = { left: failures }
     let began = false
@@ -169,6 +184,27 @@ describe('what is put back', () => {
     expect(report).toMatchObject({ result: 'cancelled', message: expect.stringMatching(/was put back and is healthy/) })
     expect(cluster.get('Deployment', 'worker')).toBeUndefined()
     expect(clock.now() - Date.UTC(2026, 0, 1)).toBeLessThan(60_000)
+  })
+})
+
+describe('a first release that fails', () => {
+  test('all that it had created is removed', async () => {
+    refuse('PATCH', 'b')
+    expect(await release([config('a', 'one'), config('b', 'one')])).toMatchObject({
+      result: 'failed',
+      message: expect.stringMatching(/It was the first release.*was removed/),
+    })
+    expect(text('a')).toBeUndefined()
+    expect(await statuses()).toEqual({ '1': 'failed' })
+  })
+
+  test('what cannot be removed is what is live', async () => {
+    refuse('DELETE', 'a')
+    cancelAfter('PATCH', 'a')
+    expect(await release([config('a', 'one')])).toMatchObject({
+      message: expect.stringMatching(/PUTTING BACK FAILED.*a is refused/),
+    })
+    expect(await statuses()).toEqual({ '1': 'failed, left' })
   })
 })
 

@@ -88,6 +88,8 @@ export class LeaseLock {
       try {
         await this.#renew()
       } catch (error) {
+        // Refused is not lost, and whoever may not renew must still be able to put back. Unheard is another thing: anybody may have it by now.
+        if (error instanceof ApiFailure && !error.transient) return
         throw asExpectedFailure(error, `Renewing the lock (lease ${this.#name})`)
       }
     }

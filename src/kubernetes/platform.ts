@@ -240,8 +240,10 @@ export class KubernetesPlatform implements Platform {
     this.#lock.lost.throwIfAborted()
     const unreachable =
       failures.length > 0 && failures.every(({ error }) => error instanceof ExpectedFailure && error.reason === 'Unreachable')
-    const putBack = touched.filter(step => step.before !== undefined)
-    if (unreachable || putBack.length === 0 || failures.some(({ step }) => step.before !== undefined)) {
+    // What was created and cannot be removed does not keep the old version from serving, where there is one.
+    const onlyLeftovers =
+      touched.some(step => step.before !== undefined) && failures.every(({ step }) => step.before === undefined)
+    if (unreachable || (failures.length > 0 && !onlyLeftovers)) {
       // Out of reach is out of reach: once is enough.
       const told = failures.slice(0, unreachable ? 1 : 5).map(({ error }) => messageOf(error))
       const more = failures.length - told.length
