@@ -12,6 +12,7 @@ import {
   type Json,
   type Kind,
   type Recording,
+  type WorkloadKind,
 } from '../__tests__/kubernetes/judge/recording.ts'
 import { BASE_IMAGE, type Happening, type Scenario, scenarios } from '../__tests__/kubernetes/judge/scenarios.ts'
 import { sandboxEnvironment, sandboxVariables } from '../sandbox/index.ts'
@@ -60,8 +61,8 @@ async function record(scenario: Scenario): Promise<Recording> {
     if (scenario.before !== undefined) {
       for (const object of scenario.before) {
         await send(object, namespace)
-        if (object['kind'] === 'Deployment' && scenario.sickFor === undefined)
-          await until(LONGEST_BEFORE_MS, () => isAvailable(namespace), signal)
+        if (isWorkload(object) && scenario.sickFor === undefined)
+          await until(LONGEST_BEFORE_MS, () => isAvailable(object, namespace), signal)
       }
       await pause((scenario.sickFor ?? 0) * 1_000, undefined, { signal })
     }
@@ -70,6 +71,10 @@ async function record(scenario: Scenario): Promise<Recording> {
       [
         ['/apis/apps/v1', 'deployments', 'Deployment'],
         ['/apis/apps/v1', 'replicasets', 'ReplicaSet'],
+        ['/apis/apps/v1', 'statefulsets', 'StatefulSet'],
+        ['/apis/apps/v1', 'daemonsets', 'DaemonSet'],
+        ['/apis/apps/v1', 'controllerrevisions', 'ControllerRevision'],
+        ['/apis/batch/v1', 'jobs', 'Job'],
         ['/api/v1', 'pods', 'Pod'],
         ['/api/v1', 'events', 'Event'],
       ].map(([group, plural, kind]) =>
@@ -84,8 +89,8 @@ async function record(scenario: Scenario): Promise<Recording> {
         }),
       ),
     )
-    let deployment: KubernetesObject | undefined
-    for (const object of scenario.release) deployment = await send(object, namespace)
+    let workload: KubernetesObject | undefined
+    for (const object of scenario.release) workload = await send(object, namespace)
     const appliedAt = api.now()
     for (const happening of [...(scenario.happenings ?? [])].sort((a, b) => a.at - b.at)) {
       await pause(Math.max(0, appliedAt + happening.at * 1_000 - api.now()), undefined, { signal })
@@ -97,7 +102,8 @@ async function record(scenario: Scenario): Promise<Recording> {
       kubernetes: gitVersion,
       beganAt: recorder.beganAt,
       appliedAt: appliedAt - recorder.beganAt,
-      generation: deployment?.metadata.generation ?? 0,
+      ...(workload === undefined || workload.kind === 'Deployment' ? {} : { kind: workload.kind as WorkloadKind }),
+      generation: workload?.metadata.generation ?? 0,
       frames: recorder.frames,
     }
   } finally {
@@ -244,14 +250,21 @@ async function pushTag(reference: string): Promise<void> {
   if (!pushed.ok) throw new Error(`the registry refuses ${reference}: ${pushed.status}`)
 }
 
-async function isAvailable(namespace: string): Promise<boolean> {
-  const deployment = await api.request<KubernetesObject>('GET', `/apis/apps/v1/namespaces/${namespace}/deployments/web`)
-  const { replicas } = deployment['spec'] as { replicas: number }
-  const status = deployment['status'] as
-    | { observedGeneration?: number; availableReplicas?: number; updatedReplicas?: number }
-    | undefined
-  const counts = [status?.updatedReplicas, status?.availableReplicas]
-  return status?.observedGeneration === deployment.metadata.generation && counts.every(count => count === replicas)
+const isWorkload = ({ kind }: Readonly<Record<string, unknown>>): boolean =>
+  kind === 'Deployment' || kind === 'StatefulSet' || kind === 'DaemonSet'
+
+/** All pods are of the newest revision and available, as each kind says it. */
+async function isAvailable({ kind }: Readonly<Record<string, unknown>>, namespace: string): Promise<boolean> {
+  const plural = `${String(kind).toLowerCase()}s`
+  const workload = await api.request<KubernetesObject>('GET', `/apis/apps/v1/namespaces/${namespace}/${plural}/web`)
+  const { replicas } = workload['spec'] as { replicas?: number }
+  const status = (workload['status'] ?? {}) as Readonly<Record<string, number | undefined>>
+  const daemon = kind === 'DaemonSet'
+  const wanted = daemon ? status['desiredNumberScheduled'] : replicas
+  const counts = daemon
+    ? [status['updatedNumberScheduled'], status['numberAvailable']]
+    : [status['updatedReplicas'], status['availableReplicas']]
+  return status['observedGeneration'] === workload.metadata.generation && counts.every(count => count === wanted && count !== 0)
 }
 
 async function exists(path: string): Promise<boolean> {

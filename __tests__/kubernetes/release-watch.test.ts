@@ -1,6 +1,5 @@
 // The watch keeps in memory what the judges read: fed with a recording as the API server sent it, it must come to the same judgements.
 import { describe, expect, test } from '@jest/globals'
-import type { Deployment } from 'kubernetes-types/apps/v1.js'
 import type { KubernetesApi, StreamOptions } from '../../src/kubernetes/api.ts'
 import type { KubernetesObject } from '../../src/kubernetes/objects.ts'
 import { ReleaseWatch, type Workload } from '../../src/kubernetes/release-watch.ts'
@@ -10,7 +9,11 @@ import { Replay, readRecording } from './judge/replay.ts'
 
 const KINDS: Readonly<Record<string, Kind>> = {
   deployments: 'Deployment',
+  statefulsets: 'StatefulSet',
+  daemonsets: 'DaemonSet',
+  jobs: 'Job',
   replicasets: 'ReplicaSet',
+  controllerrevisions: 'ControllerRevision',
   pods: 'Pod',
   events: 'Event',
 }
@@ -71,10 +74,10 @@ function kindOf(path: string): Kind {
 }
 
 async function watching(recording: Recording): Promise<{ server: RecordedApi; watch: ReleaseWatch; workload: Workload }> {
-  const { frames } = recording
-  const first = frames.find(frame => frame.kind === 'Deployment' && frame.type === 'ADDED')
-  const namespace = (first?.type === 'ADDED' ? (first.object as unknown as Deployment).metadata?.namespace : undefined) ?? ''
-  const workload: Workload = { apiVersion: 'apps/v1', kind: 'Deployment', namespace, name: 'web' }
+  const { frames, kind = 'Deployment' } = recording
+  const first = frames.find(frame => frame.kind === kind && frame.type === 'ADDED')
+  const namespace = (first?.type === 'ADDED' ? (first.object as unknown as KubernetesObject).metadata.namespace : undefined) ?? ''
+  const workload: Workload = { apiVersion: kind === 'Job' ? 'batch/v1' : 'apps/v1', kind, namespace, name: 'web' }
   const server = new RecordedApi(recording)
   const watch = new ReleaseWatch({
     api: server.api,
@@ -99,6 +102,13 @@ describe('a watched release is judged as the recording is', () => {
     'crashed-before',
     'pod-ended-by-node',
     'old-pods-slow-to-end',
+    'statefulset-crashes',
+    'statefulset-partition',
+    'statefulset-quota',
+    'daemonset-updated',
+    'daemonset-crashes',
+    'job-fails',
+    'job-restarts',
   ])('%s', async scenario => {
     const recording = readRecording(scenario)
     const replay = new Replay(recording)

@@ -3,7 +3,8 @@
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 
-export type Kind = 'Deployment' | 'ReplicaSet' | 'Pod' | 'Event'
+export type WorkloadKind = 'Deployment' | 'StatefulSet' | 'DaemonSet' | 'Job'
+export type Kind = WorkloadKind | 'ReplicaSet' | 'ControllerRevision' | 'Pod' | 'Event'
 
 /** `at` is in ms after the recording began. ADDED carries the whole object, MODIFIED what is different, DELETED nothing. */
 export type Frame = { readonly at: number; readonly kind: Kind; readonly uid: string } & (
@@ -20,7 +21,9 @@ export interface Recording {
   readonly beganAt: number
   /** When the release had been applied, in ms after the beginning; frames before it are what was live already. */
   readonly appliedAt: number
-  /** The Deployment's generation in the answer to the apply. */
+  /** Of which kind the workload is. Default: Deployment. */
+  readonly kind?: WorkloadKind
+  /** The workload's generation in the answer to the apply. */
   readonly generation: number
   readonly frames: readonly Frame[]
 }

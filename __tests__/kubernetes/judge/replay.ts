@@ -1,13 +1,15 @@
 // Plays a recording back: what a judge would have been shown, instant by instant, and the loop that follows a release run over it.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Deployment, ReplicaSet } from 'kubernetes-types/apps/v1.js'
+import type { ControllerRevision, ReplicaSet } from 'kubernetes-types/apps/v1.js'
 import type { Event, Pod } from 'kubernetes-types/core/v1.js'
 import type { Clock } from '../../../src/deploy/clock.ts'
 import type { Observation } from '../../../src/deploy/follow.ts'
 import { combine, type Judgement } from '../../../src/deploy/verdict.ts'
-import { type DeploymentSnapshot, judgeDeployment } from '../../../src/kubernetes/judge/deployment.ts'
 import { eventTime } from '../../../src/kubernetes/judge/events.ts'
+import { followedKind } from '../../../src/kubernetes/judge/kinds.ts'
+import type { Snapshot } from '../../../src/kubernetes/judge/workload.ts'
+import type { KubernetesObject } from '../../../src/kubernetes/objects.ts'
 import { type Frame, type Json, type Kind, merge, type Recording } from './recording.ts'
 
 export function readRecording(scenario: string): Recording {
@@ -27,26 +29,33 @@ export class Replay {
     // What was there before the release is in the frames before its apply.
     this.#playUntil(recording.appliedAt)
     for (const pod of this.#all<Pod>('Pod'))
-      for (const status of [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])])
-        this.#restartsBefore.set(`${pod.metadata?.uid}/${status.name}`, status.restartCount + (status.state?.running ? 0 : 1))
+      for (const status of [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])]) {
+        const down =
+          status.state?.running === undefined && (status.state?.terminated ?? status.lastState?.terminated) !== undefined
+        this.#restartsBefore.set(`${pod.metadata?.uid}/${status.name}`, status.restartCount + (down ? 1 : 0))
+      }
   }
 
   /** The judgement at `at` ms after the recording began, with all that was told by then. */
   judge(at: number): Judgement {
     this.#playUntil(at)
-    return judgeDeployment(this.snapshot(), this.recording.beganAt + at)
+    const kind = this.recording.kind ?? 'Deployment'
+    const followed = followedKind({ apiVersion: kind === 'Job' ? 'batch/v1' : 'apps/v1', kind })
+    if (followed === undefined) throw new Error(`${kind} is not followed`)
+    return followed.judge(this.snapshot(), this.recording.beganAt + at)
   }
 
-  snapshot(): DeploymentSnapshot {
-    const { beganAt, appliedAt, generation } = this.recording
+  snapshot(): Snapshot {
+    const { beganAt, appliedAt, generation, kind = 'Deployment' } = this.recording
     const events = this.#all<Event>('Event').sort((a, b) => eventTime(a) - eventTime(b))
     return {
-      name: 'deployment/web',
-      object: this.#all<Deployment>('Deployment')[0],
+      name: `${kind.toLowerCase()}/web`,
+      object: this.#all<KubernetesObject>(kind)[0],
       generation,
       since: beganAt + appliedAt,
       lastPodGoneAt: this.#lastPodGoneAt,
       replicaSets: this.#all<ReplicaSet>('ReplicaSet'),
+      controllerRevisions: this.#all<ControllerRevision>('ControllerRevision'),
       pods: this.#all<Pod>('Pod'),
       events: uid => events.filter(event => event.involvedObject.uid === uid),
       restartsBefore: (uid, container) => this.#restartsBefore.get(`${uid}/${container}`) ?? 0,

@@ -1,4 +1,4 @@
-// What is recorded from a real cluster by scripts/record.ts: each scenario is a Deployment, what happens to it, and for how long it is watched.
+// What is recorded from a real cluster by scripts/record.ts: each scenario is a workload, what happens to it, and for how long it is watched.
 // Whether it is good or bad, and how soon that must be known, stands in recorded.test.ts.
 
 type Fields = Readonly<Record<string, unknown>>
@@ -14,7 +14,7 @@ export type Happening = { readonly at: number } & (
 
 export interface Scenario {
   readonly name: string
-  /** Applied first, each Deployment waited for until it is available: what was live before the release. */
+  /** Applied first, each workload waited for until it is available: what was live before the release. */
   readonly before?: readonly Fields[]
   /** What was live before is sick: it is waited for so many seconds instead. */
   readonly sickFor?: number
@@ -89,6 +89,116 @@ const crashing = (crashes: number): Web => ({
 const picky = web({ script: `[ "$LEVEL" = good ] || exit 1; ${SERVE}`, container: fromConfigMap })
 
 const v1 = (more: Web = {}): Fields => web(more)
+
+type Kind = 'StatefulSet' | 'DaemonSet'
+
+/** The same of another kind. */
+function of(kind: Kind, given: Web): Fields {
+  const { replicas: _, ...spec } = web(given)['spec'] as Fields
+  const own = kind === 'StatefulSet' ? { serviceName: 'web', replicas: given.spec?.['replicas'] ?? 2 } : {}
+  return { apiVersion: 'apps/v1', kind, metadata: { name: 'web' }, spec: { ...spec, ...own } }
+}
+
+const job = (script: string, spec: Fields = {}, { container, pod }: Web = {}): Fields => ({
+  apiVersion: 'batch/v1',
+  kind: 'Job',
+  metadata: { name: 'web' },
+  spec: {
+    ...spec,
+    template: {
+      spec: {
+        restartPolicy: 'Never',
+        terminationGracePeriodSeconds: 2,
+        ...pod,
+        containers: [{ name: 'app', image: BASE_IMAGE, command: ['sh', '-c', script], ...container }],
+      },
+    },
+  },
+})
+
+const SLOWER = `sleep 1; ${SERVE}`
+const onDelete = { updateStrategy: { type: 'OnDelete' } }
+
+/** Reads what is written into the ConfigMap meanwhile: a pod that is made later sees it. */
+const fromState: Web = {
+  container: { volumeMounts: [{ name: 'c', mountPath: '/c' }] },
+  pod: { volumes: [{ name: 'c', configMap: { name: 'web' } }] },
+}
+
+/** What is not a Deployment. */
+const others: readonly Scenario[] = [
+  { name: 'statefulset-good', release: [of('StatefulSet', {})], seconds: 15 },
+  { name: 'statefulset-updated', before: [of('StatefulSet', {})], release: [of('StatefulSet', { script: SLOWER })], seconds: 25 },
+  {
+    name: 'statefulset-crashes',
+    before: [of('StatefulSet', {})],
+    release: [of('StatefulSet', { script: 'exit 1' })],
+    seconds: 50,
+  },
+  {
+    name: 'statefulset-image-not-found',
+    release: [of('StatefulSet', { image: '127.0.0.1:5000/library/busybox:missing' })],
+    seconds: 60,
+  },
+  {
+    name: 'statefulset-partition',
+    before: [of('StatefulSet', {})],
+    release: [of('StatefulSet', { script: SLOWER, spec: { updateStrategy: { rollingUpdate: { partition: 1 } } } })],
+    seconds: 15,
+  },
+  {
+    name: 'statefulset-on-delete',
+    before: [of('StatefulSet', { spec: onDelete })],
+    release: [of('StatefulSet', { script: SLOWER, spec: onDelete })],
+    seconds: 8,
+  },
+  {
+    name: 'statefulset-quota',
+    release: [quota({ pods: '1' }), of('StatefulSet', {})],
+    seconds: 40,
+  },
+  { name: 'daemonset-good', release: [of('DaemonSet', {})], seconds: 12 },
+  { name: 'daemonset-updated', before: [of('DaemonSet', {})], release: [of('DaemonSet', { script: SLOWER })], seconds: 20 },
+  { name: 'daemonset-crashes', before: [of('DaemonSet', {})], release: [of('DaemonSet', { script: 'exit 1' })], seconds: 50 },
+  {
+    name: 'daemonset-on-delete',
+    before: [of('DaemonSet', { spec: onDelete })],
+    release: [of('DaemonSet', { script: SLOWER, spec: onDelete })],
+    seconds: 8,
+  },
+  { name: 'job-good', release: [job('sleep 2')], seconds: 12 },
+  { name: 'job-fails', release: [job('echo no table; exit 7', { backoffLimit: 1 })], seconds: 30 },
+  { name: 'job-out-of-time', release: [job('sleep 60', { activeDeadlineSeconds: 4 })], seconds: 15 },
+  {
+    name: 'job-policy',
+    release: [
+      job('exit 42', {
+        podFailurePolicy: { rules: [{ action: 'FailJob', onExitCodes: { operator: 'In', values: [42] } }] },
+      }),
+    ],
+    seconds: 12,
+  },
+  {
+    name: 'job-one-retry',
+    release: [configMap, job('grep -q done /c/state && exit 0; exit 3', {}, fromState)],
+    happenings: [{ at: 4, apply: [{ ...configMap, data: { state: 'done' } }] }],
+    seconds: 40,
+  },
+  {
+    name: 'job-restarts',
+    release: [
+      job(
+        'n=$(cat /s/n || echo 0); echo $((n+1)) >/s/n; [ $n -ge 3 ] || exit 3',
+        {},
+        {
+          container: { volumeMounts: [{ name: 's', mountPath: '/s' }] },
+          pod: { restartPolicy: 'OnFailure', volumes: [{ name: 's', emptyDir: {} }] },
+        },
+      ),
+    ],
+    seconds: 75,
+  },
+]
 
 export const scenarios: readonly Scenario[] = [
   // What must fail.
@@ -425,4 +535,6 @@ export const scenarios: readonly Scenario[] = [
     ],
     seconds: 75,
   },
+
+  ...others,
 ]
