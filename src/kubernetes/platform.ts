@@ -167,7 +167,11 @@ export class KubernetesPlatform implements Platform {
     for (const tier of this.#inOrder(this.#steps.filter(step => step.action !== 'delete'))) {
       this.#throwIfCancelled()
       await this.#lock.assertHeld()
-      await atOnce(tier, async step => this.#took(step, await takeStep(this.#options.api, step)))
+      await atOnce(tier, async step => {
+        const object = await takeStep(this.#options.api, step)
+        this.#took(step, object)
+        if (step.action === 'put') this.#unstick(step, object)
+      })
       await this.#established(tier)
     }
     this.#throwIfCancelled()
