@@ -6,7 +6,7 @@ const web = { workload: 'deployment/web' }
 const api = { workload: 'deployment/api' }
 
 test.each<[what: string, workloads: readonly Judgement[], expected: Partial<Verdict>]>([
-  ['no workloads: there is nothing to wait for', [], { phase: 'healthy', reason: '', message: '' }],
+  ['no workloads: there is nothing to wait for', [], { phase: 'healthy', reason: '', message: 'nothing in it is waited for' }],
   [
     'all healthy',
     [healthy(web), healthy(api)],

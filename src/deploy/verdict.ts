@@ -70,5 +70,6 @@ export function combine(workloads: readonly Judgement[]): Verdict {
 }
 
 function readiness(workloads: readonly Judgement[]): string {
+  if (workloads.length === 0) return 'nothing in it is waited for'
   return workloads.map(workload => `${workload.workload} ${workload.ready}/${workload.total} ready`).join(', ')
 }

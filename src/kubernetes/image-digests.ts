@@ -140,14 +140,18 @@ export async function resolveImages(
   return new Map(await Promise.all(all.map(async image => [image, await resolver.resolve(image)] as const)))
 }
 
+/** The image with the digest it stands for; undefined where that is not known, or where it has one already. */
+export function pinnedReference(image: string, resolved: ReadonlyMap<string, ImageResolution>): string | undefined {
+  const resolution = resolved.get(image)
+  return resolution === undefined || !('digest' in resolution) || image.includes('@')
+    ? undefined
+    : `${image}@${resolution.digest}`
+}
+
 /**
  * `repository:tag` becomes `repository:tag@sha256:...` in every pod template, where the digest is known; what has a digest already stays, and so does
  * what could not be found out. A later push to the same tag then changes nothing that runs.
  */
 export function pinDigests(manifests: readonly Manifest[], resolved: ReadonlyMap<string, ImageResolution>): Rewritten {
-  return replaceImages(manifests, (_, { image }) => {
-    const resolution = resolved.get(image)
-    if (resolution === undefined || !('digest' in resolution) || image.includes('@')) return undefined
-    return `${image}@${resolution.digest}`
-  })
+  return replaceImages(manifests, (_, { image }) => pinnedReference(image, resolved))
 }

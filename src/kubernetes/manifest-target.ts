@@ -4,12 +4,13 @@ import type { Log } from '../runner/log.ts'
 import { ApiFailure } from './api.ts'
 import { autoscaled, namespacesOf } from './autoscalers.ts'
 import type { Connection } from './connection.ts'
+import type { ImageResolver } from './image-digests.ts'
 import { groupOfSettable, type ImageEntry, type SetImageEntry } from './image-entries.ts'
-import { applySetImage, rewriteImages } from './images.ts'
+import { applySetImage, containerImages, rewriteImages } from './images.ts'
 import { loadManifests, type Manifest, withNamespace } from './manifests.ts'
 import type { KubernetesObject } from './objects.ts'
 import type { Target } from './platform.ts'
-import { FIELD_MANAGER, readLive } from './steps.ts'
+import { FIELD_MANAGER, readLive, type Step } from './steps.ts'
 import { stepFromManifest, stepFromSetImage } from './targets.ts'
 
 export interface ManifestSource {
@@ -19,13 +20,22 @@ export interface ManifestSource {
   readonly manifests: readonly string[]
   readonly images: readonly ImageEntry[]
   readonly setImage: readonly SetImageEntry[]
+  /** Asks the registries what a tag stands for; undefined where tags are to stay as they are. */
+  readonly pinBy: ImageResolver | undefined
   /** False in a dry run: a namespace that is missing is not created then. */
   readonly createNamespace: boolean
   readonly log: Log
 }
 
-/** @returns reads what is live and makes the steps. @throws ExpectedFailure for all that is wrong with the manifests, before the lock is taken */
-export async function prepareManifests(source: ManifestSource): Promise<() => Promise<Target>> {
+export interface PreparedManifests {
+  /** Reads what is live and makes the steps. */
+  readonly target: () => Promise<Target>
+  /** The steps as far as they are known without reading what is live. */
+  readonly intended: readonly Step[]
+}
+
+/** @throws ExpectedFailure for all that is wrong with the manifests, before the lock is taken */
+export async function prepareManifests(source: ManifestSource): Promise<PreparedManifests> {
   const { connection, workspace, namespace } = source
   const { api } = connection
   const [loaded, exists] = await Promise.all([
@@ -36,9 +46,9 @@ export async function prepareManifests(source: ManifestSource): Promise<() => Pr
   ])
   const named = await withNamespace(loaded, namespace, (apiVersion, kind) => isNamespaced(source, loaded, apiVersion, kind))
   const rewritten = rewriteImages(named, source.images)
-  const set = applySetImage(rewritten.manifests, source.setImage, namespace)
+  const set = await pinned(applySetImage(rewritten.manifests, source.setImage, namespace), source.pinBy)
   if (!exists) await createNamespace(source, set.manifests)
-  return async () => {
+  const target = async (): Promise<Target> => {
     const objects = set.manifests.map(manifest => manifest.object)
     const newKinds = (manifest: Manifest): boolean => definitionOf(set.manifests, manifest.object.kind) !== undefined
     const [scaled, lives] = await Promise.all([
@@ -54,6 +64,22 @@ export async function prepareManifests(source: ManifestSource): Promise<() => Pr
     )
     return { steps: [...steps, ...patches], restores: 0 }
   }
+  return { target, intended: set.manifests.map(manifest => stepFromManifest(manifest, undefined, false)) }
+}
+
+interface ImagesSet {
+  readonly manifests: readonly Manifest[]
+  readonly live: readonly SetImageEntry[]
+}
+
+/** Tags become digests where the registry answers, so that what was looked at is what runs, on every node and after every restart. */
+async function pinned(set: ImagesSet, resolver: ImageResolver | undefined): Promise<ImagesSet> {
+  if (resolver === undefined) return set
+  const { pinDigests, pinnedReference, resolveImages } = await import('./image-digests.ts')
+  const images = set.manifests.flatMap(({ object }) => containerImages(object).map(({ image }) => image))
+  const resolved = await resolveImages([...images, ...set.live.map(entry => entry.reference)], resolver)
+  const live = set.live.map(entry => ({ ...entry, reference: pinnedReference(entry.reference, resolved) ?? entry.reference }))
+  return { manifests: pinDigests(set.manifests, resolved).manifests, live }
 }
 
 /** Whether a kind's objects belong to a namespace: the server knows, and for a kind that is defined only now its definition. */

@@ -8,11 +8,13 @@ import type { Log } from '../runner/log.ts'
 import type { KubernetesApi } from './api.ts'
 import { changeOf, diffOf } from './change.ts'
 import { diagnose } from './diagnosis.ts'
+import type { ImageResolver } from './image-digests.ts'
 import { containerImages } from './images.ts'
 import { followedKind, runsPods } from './judge/kinds.ts'
 import { LeaseLock, lockHolder } from './lease-lock.ts'
 import { groupOf, type KubernetesObject, objectKey, objectName } from './objects.ts'
 import { applyOrder } from './order.ts'
+import type { PreflightContext, PreflightMode } from './preflight/preflight.ts'
 import { provenDigests } from './proof.ts'
 import {
   liveRecord,
@@ -54,6 +56,10 @@ export interface KubernetesPlatformOptions {
   readonly namespace: string
   /** Reads what is to be made live. @throws ExpectedFailure */
   readonly target: (records: readonly ReleaseRecord[]) => Promise<Target>
+  /** The steps as far as they are known before anything was read: for naming the rights they need. */
+  readonly intended?: readonly Step[]
+  /** What is looked for before anything is changed; nothing where it is not given. */
+  readonly preflight?: { readonly mode: PreflightMode; readonly waitMs: number; readonly images: ImageResolver }
   readonly lockWaitMs: number
   readonly env: NodeJS.ProcessEnv
   readonly clock: Clock
@@ -89,17 +95,30 @@ export class KubernetesPlatform implements Platform {
     this.#lock = new LeaseLock({ api, namespace, app, holder: lockHolder(env), clock })
   }
 
-  lock(): Promise<void> {
-    return this.#lock.acquire(this.#options.lockWaitMs, this.#options.cancelled)
+  async lock(): Promise<void> {
+    try {
+      await this.#lock.acquire(this.#options.lockWaitMs, this.#options.cancelled)
+    } catch (error) {
+      throw await this.#withMissingRights(error)
+    }
   }
 
   async plan(): Promise<Plan> {
+    try {
+      return await this.#plan()
+    } catch (error) {
+      throw await this.#withMissingRights(error)
+    }
+  }
+
+  async #plan(): Promise<Plan> {
     this.#known = await this.#records.list()
     this.#target = await this.#options.target(this.#known)
     const steps = await this.#takeUp(this.#target.steps, this.#unfinished())
     for (const { live } of steps) if (live?.metadata.deletionTimestamp != null) throw beingDeleted(live)
     const [tried] = await Promise.all([this.#tryAll(steps), this.#startWatch(steps)])
     this.#steps = tried
+    await this.#lookAhead()
     const blind = tried.filter(
       step => step.action !== 'delete' && UNFOLLOWED.has(step.body.kind) && workloadOf(step.body) === undefined,
     )
@@ -130,6 +149,26 @@ export class KubernetesPlatform implements Platform {
           .join('\n'),
       ),
     }
+  }
+
+  async #lookAhead(): Promise<void> {
+    const { preflight, log } = this.#options
+    if (preflight === undefined || preflight.mode === 'off') return
+    const { runPreflight } = await import('./preflight/preflight.ts')
+    await runPreflight(this.#preflightContext(this.#steps), { mode: preflight.mode, waitMs: preflight.waitMs, log })
+  }
+
+  /** A refusal for lack of rights names all the rights that are missing, not only the first. */
+  async #withMissingRights(error: unknown): Promise<unknown> {
+    if (!(error instanceof ExpectedFailure) || error.reason !== 'Forbidden' || this.#options.preflight === undefined) return error
+    const { explainForbidden } = await import('./preflight/preflight.ts')
+    const steps = this.#target.steps.length > 0 ? this.#target.steps : (this.#options.intended ?? [])
+    return explainForbidden(this.#preflightContext(steps), error, this.#options.log)
+  }
+
+  #preflightContext(steps: readonly Step[]): PreflightContext {
+    const { api, namespace, app, env, clock, cancelled: signal, preflight } = this.#options
+    return { api, namespace, app, steps, env, clock, signal, ...(preflight === undefined ? {} : { images: preflight.images }) }
   }
 
   async remember(): Promise<string> {

@@ -4,6 +4,7 @@ import { type DeployReport, deploy } from '../../../src/deploy/engine.ts'
 import { appName } from '../../../src/kubernetes/app-name.ts'
 import { connect } from '../../../src/kubernetes/connection.ts'
 import { finishRelease } from '../../../src/kubernetes/finish-release.ts'
+import { ImageResolver } from '../../../src/kubernetes/image-digests.ts'
 import { prepareManifests } from '../../../src/kubernetes/manifest-target.ts'
 import { KubernetesPlatform } from '../../../src/kubernetes/platform.ts'
 import { deployReport } from '../../../src/report/deploy-report.ts'
@@ -28,13 +29,15 @@ export async function deployToKubernetes(inputs: Inputs, runner: Runner): Promis
   try {
     const namespace = inputs.namespace === '' ? connection.defaultNamespace : inputs.namespace
     log.info(`Deploying ${app} to namespace ${namespace} of ${connection.server}`)
-    const target = await prepareManifests({
+    const images = ImageResolver.ofRunner(env, systemClock, cancelled)
+    const { target, intended } = await prepareManifests({
       connection,
       workspace,
       namespace,
       manifests: inputs.manifests,
       images: inputs.images,
       setImage: inputs['set-image'],
+      pinBy: inputs['pin-digests'] ? images : undefined,
       createNamespace: !inputs['dry-run'],
       log,
     })
@@ -43,6 +46,8 @@ export async function deployToKubernetes(inputs: Inputs, runner: Runner): Promis
       app,
       namespace,
       target,
+      intended,
+      preflight: { mode: inputs.preflight, waitMs: inputs['dry-run'] ? 0 : inputs['preflight-wait'], images },
       lockWaitMs: inputs['lock-timeout'],
       env,
       clock: systemClock,
