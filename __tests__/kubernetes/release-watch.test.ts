@@ -108,6 +108,7 @@ describe('a watched release is judged as the recording is', () => {
     'daemonset-updated',
     'daemonset-crashes',
     'job-fails',
+    'job-removed',
     'job-restarts',
   ])('%s', async scenario => {
     const recording = readRecording(scenario)

@@ -104,7 +104,10 @@ export class ReleaseWatch {
         if (first === undefined || followed === undefined) return
         const { namespace } = first
         const add = (path: string, holds: string, more: Partial<Collection> = {}): void => {
-          if (!found.has(path)) found.set(path, { path, namespace, holds, dispensable: [], ...more })
+          const known = found.get(path)
+          // What one workload cannot do without is watched for all.
+          const all = { path, namespace, holds, dispensable: [], ...more }
+          if (known === undefined || known.dispensable.length > 0) found.set(path, all)
         }
         const path = await this.#pathOf(first, followed)
         if (path === undefined) {
@@ -112,9 +115,9 @@ export class ReleaseWatch {
           return
         }
         for (const owned of followed.owns) add(pathIn(OWNED_COLLECTIONS[owned], namespace), owned)
-        if (followed.events) add(`/api/v1/namespaces/${namespace}/events`, 'Event')
-        if (first.kind === 'Pod') return add(path, 'Pod')
         const dispensable = runsPods(first) ? [] : group
+        if (followed.events) add(`/api/v1/namespaces/${namespace}/events`, 'Event', { dispensable })
+        if (first.kind === 'Pod') return add(path, 'Pod')
         const name = dispensable.length === 1 ? first.name : undefined
         add(path, `${groupOf(first.apiVersion)}/${first.kind}`, { dispensable, name })
       }),

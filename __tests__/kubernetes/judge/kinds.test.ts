@@ -312,6 +312,18 @@ describe('a Job', () => {
   test.each<Row>([
     ['it has succeeded', shown(job({ ...is('Complete'), succeeded: 1 })), 6, { ...healthy, ready: 1, total: 1 }],
     ['it will have succeeded', shown(job({ ...is('SuccessCriteriaMet'), succeeded: 1 })), 6, healthy],
+    [
+      'it has succeeded, and is being removed',
+      shown(job({ ...is('Complete'), succeeded: 1 }, {}, { deletionTimestamp: stamp(7) })),
+      8,
+      healthy,
+    ],
+    [
+      'it is being removed by somebody',
+      shown(job({}, {}, { deletionTimestamp: stamp(7) })),
+      8,
+      { ...failed, reason: 'NotFound' },
+    ],
     ['it has no pod yet', shown(job()), 1, { ...progressing, message: 'waiting for a pod' }],
     [
       'it runs',

@@ -331,6 +331,7 @@ const good: readonly (readonly [scenario: string, healthyBy: number])[] = [
   ['daemonset-updated', 10],
   ['daemonset-on-delete', 1],
   ['job-good', 8],
+  ['job-removed', 8],
   ['job-one-retry', 30],
   ['job-restarts', 70],
 ]

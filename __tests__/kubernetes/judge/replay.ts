@@ -7,7 +7,7 @@ import type { Clock } from '../../../src/deploy/clock.ts'
 import type { Observation } from '../../../src/deploy/follow.ts'
 import { combine, type Judgement } from '../../../src/deploy/verdict.ts'
 import { eventTime } from '../../../src/kubernetes/judge/events.ts'
-import { followedKind } from '../../../src/kubernetes/judge/kinds.ts'
+import { type FollowedKind, followedKind } from '../../../src/kubernetes/judge/kinds.ts'
 import type { Snapshot } from '../../../src/kubernetes/judge/workload.ts'
 import type { KubernetesObject } from '../../../src/kubernetes/objects.ts'
 import { type Frame, type Json, type Kind, merge, type Recording } from './recording.ts'
@@ -39,10 +39,14 @@ export class Replay {
   /** The judgement at `at` ms after the recording began, with all that was told by then. */
   judge(at: number): Judgement {
     this.#playUntil(at)
+    return this.#followed().judge(this.snapshot(), this.recording.beganAt + at)
+  }
+
+  #followed(): FollowedKind {
     const kind = this.recording.kind ?? 'Deployment'
     const followed = followedKind({ apiVersion: kind === 'Job' ? 'batch/v1' : 'apps/v1', kind })
     if (followed === undefined) throw new Error(`${kind} is not followed`)
-    return followed.judge(this.snapshot(), this.recording.beganAt + at)
+    return followed
   }
 
   snapshot(): Snapshot {
@@ -77,7 +81,8 @@ export class Replay {
     else if (frame.type === 'MODIFIED')
       this.#objects.set(uid, { kind, object: merge(this.#objects.get(uid)?.object ?? null, frame.patch) })
     else {
-      this.#objects.delete(uid)
+      const last = this.#objects.get(uid)?.object as unknown as KubernetesObject
+      if (kind !== this.recording.kind || this.#followed().isDone?.(last) !== true) this.#objects.delete(uid)
       if (kind === 'Pod') this.#lastPodGoneAt = this.recording.beganAt + frame.at
     }
   }

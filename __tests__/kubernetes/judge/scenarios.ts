@@ -167,6 +167,7 @@ const others: readonly Scenario[] = [
     seconds: 8,
   },
   { name: 'job-good', release: [job('sleep 2')], seconds: 12 },
+  { name: 'job-removed', release: [job('sleep 1', { ttlSecondsAfterFinished: 1 })], seconds: 12 },
   { name: 'job-fails', release: [job('echo no table; exit 7', { backoffLimit: 1 })], seconds: 30 },
   { name: 'job-out-of-time', release: [job('sleep 60', { activeDeadlineSeconds: 4 })], seconds: 15 },
   {

@@ -9,10 +9,10 @@ import { blank, conclude, disturbancesOf, judgePods, judgePresence, type Snapsho
 export function judgeBarePod(snapshot: Snapshot<Pod>, now: number): Judgement {
   const { object: pod, name } = snapshot
   const base = blank(name, 1)
+  const meantToEnd = text(pod?.spec?.restartPolicy || 'Always') !== 'Always'
+  if (pod?.status?.phase === 'Succeeded' && meantToEnd) return { ...base, ready: 1, phase: 'healthy', message: '' }
   const presence = judgePresence(snapshot, now, false)
   if (pod === undefined || presence !== undefined) return { ...base, phase: 'progressing', message: '', ...presence }
-  const meantToEnd = text(pod.spec?.restartPolicy || 'Always') !== 'Always'
-  if (pod.status?.phase === 'Succeeded' && meantToEnd) return { ...base, ready: 1, phase: 'healthy', message: '' }
   if (isGone(pod)) {
     const finding = failureOf(pod) ?? { reason: 'PodFailed', message: 'has ended', doomed: true, pod: text(pod.metadata?.name) }
     return { ...base, phase: 'failed', ...told(name, finding) }

@@ -17,15 +17,16 @@ export function judgeJob(snapshot: Snapshot<Job>, now: number): Judgement {
   const { object: job, name, pods } = snapshot
   const total = count(job?.spec?.completions ?? job?.spec?.parallelism ?? 1)
   const base = { ...blank(name, total), ready: count(job?.status?.succeeded) }
-  const presence = judgePresence(snapshot, now, false)
-  if (job === undefined || presence !== undefined) return { ...base, phase: 'progressing', message: '', ...presence }
 
   const holds = (...types: readonly string[]) =>
-    list(job.status?.conditions).find(condition => types.includes(condition.type) && condition.status === 'True')
-  // FailureTarget and SuccessCriteriaMet come while pods are still ending: it is decided by then.
+    list(job?.status?.conditions).find(condition => types.includes(condition.type) && condition.status === 'True')
+  // Also where it is being removed: ttlSecondsAfterFinished may be short.
+  if (holds('Complete', 'SuccessCriteriaMet') !== undefined) return { ...base, phase: 'healthy', message: '' }
+  const presence = judgePresence(snapshot, now, false)
+  if (job === undefined || presence !== undefined) return { ...base, phase: 'progressing', message: '', ...presence }
+  // FailureTarget comes while pods are still ending: it is decided by then.
   const failed = holds('Failed', 'FailureTarget')
   if (failed !== undefined) return { ...base, ...judgeFailure(snapshot, failed) }
-  if (holds('Complete', 'SuccessCriteriaMet') !== undefined) return { ...base, phase: 'healthy', message: '' }
   if (job.spec?.suspend === true) {
     const queued = job.metadata?.labels?.[QUEUE] !== undefined || (job.spec as { managedBy?: string }).managedBy !== undefined
     return queued

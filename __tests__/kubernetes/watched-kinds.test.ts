@@ -1,0 +1,146 @@
+// Which collections a release's kinds make the watch read, and what becomes of those that cannot be read.
+import { beforeEach, describe, expect, test } from '@jest/globals'
+import { ApiFailure } from '../../src/kubernetes/api.ts'
+import { ReleaseWatch, type Workload } from '../../src/kubernetes/release-watch.ts'
+import { ExpectedFailure } from '../../src/runner/failure.ts'
+import { ManualClock, settle } from '../deploy/manual-clock.ts'
+import { MemoryCluster } from './memory-cluster.ts'
+
+let clock: ManualClock
+let cluster: MemoryCluster
+let listed: string[]
+let told: string[]
+
+beforeEach(() => {
+  clock = new ManualClock()
+  cluster = new MemoryCluster(clock)
+  listed = []
+  told = []
+  cluster.before(({ method, path }) => void (method === 'LIST' && listed.push(path)))
+})
+
+const workload = (apiVersion: string, kind: string, name = 'web', namespace = 'shop'): Workload => ({
+  apiVersion,
+  kind,
+  namespace,
+  name,
+})
+const database = workload('example.com/v1', 'Database')
+
+async function watching(...workloads: readonly Workload[]): Promise<ReleaseWatch> {
+  const signal = new AbortController().signal
+  const watch = new ReleaseWatch({
+    api: cluster,
+    clock,
+    namespace: 'shop',
+    workloads,
+    signal,
+    onTrouble: line => told.push(line),
+  })
+  await watch.start()
+  return watch
+}
+
+const shop = '/api/v1/namespaces/shop'
+const apps = '/apis/apps/v1/namespaces/shop'
+
+test.each<[what: string, workloads: readonly Workload[], paths: readonly string[]]>([
+  ['nothing', [], []],
+  [
+    'a Deployment',
+    [workload('apps/v1', 'Deployment')],
+    [`${apps}/deployments`, `${apps}/replicasets`, `${shop}/pods`, `${shop}/events`],
+  ],
+  ['a StatefulSet', [workload('apps/v1', 'StatefulSet')], [`${apps}/statefulsets`, `${shop}/pods`, `${shop}/events`]],
+  [
+    'a DaemonSet',
+    [workload('apps/v1', 'DaemonSet')],
+    [`${apps}/daemonsets`, `${apps}/controllerrevisions`, `${shop}/pods`, `${shop}/events`],
+  ],
+  [
+    'Jobs and a pod',
+    [workload('batch/v1', 'Job', 'a'), workload('batch/v1', 'Job', 'b'), workload('v1', 'Pod')],
+    ['/apis/batch/v1/namespaces/shop/jobs', `${shop}/pods`, `${shop}/events`],
+  ],
+  ['a claim', [workload('v1', 'PersistentVolumeClaim')], [`${shop}/persistentvolumeclaims`, `${shop}/events`]],
+  [
+    'a definition',
+    [workload('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'databases.example.com', '')],
+    ['/apis/apiextensions.k8s.io/v1/customresourcedefinitions'],
+  ],
+  ['a kind of its own', [database], ['/apis/example.com/v1/namespaces/shop/databases']],
+  [
+    'two namespaces',
+    [workload('batch/v1', 'Job'), workload('batch/v1', 'Job', 'web', 'other')],
+    ['shop', 'other'].flatMap(name => [
+      `/apis/batch/v1/namespaces/${name}/jobs`,
+      `/api/v1/namespaces/${name}/pods`,
+      `/api/v1/namespaces/${name}/events`,
+    ]),
+  ],
+])('%s', async (_, workloads, paths) => {
+  const watch = await watching(...workloads)
+  expect(listed.sort()).toEqual([...paths].sort())
+  watch.close()
+})
+
+describe('what cannot be read', () => {
+  const refuse = (part: string): void =>
+    cluster.before(({ method, path }) => {
+      if (method === 'LIST' && path.includes(part)) throw new ApiFailure(403, 'Forbidden', `${part} is forbidden`)
+    })
+
+  test('of a kind of its own is said, and not waited for', async () => {
+    refuse('databases')
+    const watch = await watching(database)
+    expect(told.join()).toContain('database/web cannot be followed: databases is forbidden')
+    expect(watch.observe().judge()).toMatchObject({
+      phase: 'healthy',
+      workloads: [{ message: 'not followed, it cannot be read or watched' }],
+    })
+    watch.close()
+  })
+
+  test.each(['statefulsets', 'pods', 'events'])('%s of a workload end the release', async part => {
+    refuse(part)
+    await expect(watching(workload('apps/v1', 'StatefulSet'), workload('v1', 'PersistentVolumeClaim'))).rejects.toMatchObject({
+      reason: 'Forbidden',
+    })
+  })
+})
+
+describe('a kind that comes with the release', () => {
+  test('is followed once an object of it was applied', async () => {
+    const resource = cluster.resource.bind(cluster)
+    let known = false
+    cluster.resource = (apiVersion, kind) =>
+      known ? resource(apiVersion, kind) : Promise.reject(new ExpectedFailure('NotFound', 'no such kind'))
+    const watch = await watching(database)
+    const observation = watch.observe()
+    expect(listed).toEqual([])
+    expect(observation.judge()).toMatchObject({ phase: 'progressing', message: 'not seen yet' })
+    known = true
+    cluster.put({
+      apiVersion: 'example.com/v1',
+      kind: 'Database',
+      metadata: { name: 'web', namespace: 'shop' },
+      status: { conditions: [{ type: 'Ready', status: 'False', reason: 'Creating', message: 'no primary yet' }] },
+    })
+    watch.expectGeneration(database, 1)
+    await settle()
+    expect(observation.judge()).toMatchObject({ phase: 'progressing', reason: 'Creating' })
+    watch.close()
+  })
+
+  test('that never comes to be known is not waited for', async () => {
+    cluster.resource = () => Promise.reject(new ExpectedFailure('NotFound', 'no such kind'))
+    const watch = await watching(database)
+    watch.expectGeneration(database, 1)
+    await settle()
+    expect(watch.observe().judge()).toMatchObject({
+      phase: 'healthy',
+      workloads: [{ message: 'not followed, the server does not know its kind' }],
+    })
+    watch.close()
+  })
+})
