@@ -577,3 +577,54 @@ test.each<[apiVersion: string, kind: string, followed: boolean, workload: boolea
   expect(followedKind({ apiVersion, kind }) !== undefined).toBe(followed)
   expect(runsPods({ apiVersion, kind })).toBe(workload)
 })
+
+describe('whatever the API answers, a judge has a word for it', () => {
+  /** The value with each of its parts in turn replaced by something odd. */
+  function* odd(value: unknown): Generator<unknown> {
+    for (const other of [null, undefined, 7, 'x', [], {}, [null]]) yield other
+    if (typeof value !== 'object' || value === null) return
+    for (const [key, part] of Object.entries(value))
+      for (const other of odd(part))
+        yield Array.isArray(value)
+          ? value.map((element, index) => (String(index) === key ? other : element))
+          : { ...value, [key]: other }
+  }
+  const rich: Fields = {
+    replicas: 2,
+    updateRevision: 'b',
+    desiredNumberScheduled: 1,
+    updatedNumberScheduled: 1,
+    phase: 'Pending',
+    conditions: [{ type: 'Failed', status: 'True', reason: 'R', message: 'M', lastTransitionTime: stamp(1) }],
+    containerStatuses: [{ name: 'app', restartCount: 1, state: terminated(1, 1, 2), lastState: terminated(1, 1, 2) }],
+  }
+  const spec: Fields = {
+    replicas: 2,
+    updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 1 } },
+    ordinals: { start: 1 },
+    backoffLimit: 1,
+    restartPolicy: 'Never',
+    containers: [{ name: 'app' }],
+  }
+  test.each([
+    ['apps/v1', 'StatefulSet'],
+    ['apps/v1', 'DaemonSet'],
+    ['batch/v1', 'Job'],
+    ['v1', 'Pod'],
+    ['v1', 'PersistentVolumeClaim'],
+    ['apiextensions.k8s.io/v1', 'CustomResourceDefinition'],
+    ['example.com/v1', 'Database'],
+  ])('%s %s', (apiVersion, kind) => {
+    const judge = (given: unknown, pods: readonly unknown[]): void => {
+      const snapshot = shown(object(apiVersion, kind, {}, {}), pods as readonly Pod[])
+      const judgement = followedKind({ apiVersion, kind })?.judge({ ...snapshot, object: given as KubernetesObject }, at(100))
+      expect(['progressing', 'healthy', 'failed']).toContain(judgement?.phase)
+      for (const told of [judgement?.message, judgement?.reason]) expect(typeof told).toBe('string')
+    }
+    const whole = object(apiVersion, kind, spec, { observedGeneration: 1, ...rich }, { generation: 1, labels: {} })
+    const pods = [podOf('web-1', 'b', crashed), podOf('web-0', 'a', { podStatus: { phase: 'Failed' } })]
+    for (const given of odd(whole)) if (typeof given === 'object' && given !== null && !Array.isArray(given)) judge(given, pods)
+    for (const other of odd(pods[0])) if (typeof other === 'object' && other !== null) judge(whole, [other, pods[1]])
+    for (const other of odd(pods[1])) if (typeof other === 'object' && other !== null) judge(whole, [pods[0], other])
+  })
+})
