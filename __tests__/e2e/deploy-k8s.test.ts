@@ -1,4 +1,6 @@
 // deploy-k8s from its built bundle against the real cluster: good releases, bad ones, cancels and kills.
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { intent } from '../../src/kubernetes/change.ts'
 import type { KubernetesObject } from '../../src/kubernetes/objects.ts'
@@ -165,6 +167,65 @@ describe('an app from its first release on', () => {
     expect(live?.spec.replicas).toBe(2)
     const back = await space.deploy({ app: 'web', manifests: 'k8s/web.yaml' })
     expect(back.outputs['diff']).toContain('+ spec.template.spec.containers[app].image: 127.0.0.1:5000/library/busybox:1')
+  })
+})
+
+describe('a release that lacks something, or has dropped something', () => {
+  beforeAll(async () => {
+    space = new TestNamespace('ahead')
+    space.write({
+      'k8s/web.yaml': webApp({ replicas: 1 }),
+      'k8s/extra.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: extra\ndata: {a: b}\n',
+    })
+    expect((await space.deploy({ app: 'web', manifests: 'k8s' })).outputs).toMatchObject({ result: 'deployed' })
+  })
+  afterAll(() => space.remove())
+
+  test('tags are pinned to the digests that run', () => {
+    const live = space.get<KubernetesObject & { spec: { template: { spec: { containers: { image: string }[] } } } }>(
+      'deployment',
+      'web',
+    )
+    expect(live?.spec.template.spec.containers[0]?.image).toMatch(/busybox:1@sha256:[0-9a-f]{64}$/)
+  })
+
+  test.each<[string, Parameters<typeof webApp>[0], string, RegExp]>([
+    [
+      'an image that does not exist',
+      { image: '127.0.0.1:5000/library/busybox:nowhere' },
+      'ErrImagePull',
+      /busybox:nowhere .* does not exist/,
+    ],
+    [
+      'a Secret that is nowhere',
+      { container: '          env:\n            - name: A\n              valueFrom: {secretKeyRef: {name: nowhere, key: a}}\n' },
+      'CreateContainerConfigError',
+      /Secret nowhere/,
+    ],
+    ['a node that nobody has', { container: '          resources: {requests: {cpu: "4000"}}\n' }, 'Unschedulable', /cpu/],
+  ])('%s is found before anything is changed', async (_, lacking, reason, message) => {
+    const before = meant('deployment', 'web')
+    space.write({ 'k8s/web.yaml': webApp({ replicas: 1, ...lacking }) })
+    const run = await space.deploy({ app: 'web', manifests: 'k8s', 'preflight-wait': '1s' })
+    expect(run.conclusion).toBe('failure')
+    expect(run.outputs).toMatchObject({ result: 'failed', reason })
+    expect(run.outputs['message']).toMatch(message)
+    expect(run.outputs['message']).toContain('Nothing was changed')
+    expect(run.annotations).toContainEqual(expect.objectContaining({ level: 'error', file: 'k8s/web.yaml' }))
+    expect(meant('deployment', 'web')).toEqual(before)
+    expect(space.releases('web')).toEqual({ '1': 'deployed' })
+  })
+
+  test('what the manifests have dropped is pruned, and comes back when the release fails', async () => {
+    rmSync(join(space.workspace, 'k8s/extra.yaml'))
+    space.write({ 'k8s/web.yaml': webApp({ replicas: 1, ...CRASH }) })
+    const failed = await space.deploy({ app: 'web', manifests: 'k8s', prune: 'true' })
+    expect(failed.output).toContain('delete configmap/extra')
+    expect(failed.outputs).toMatchObject({ result: 'rolled-back', reason: 'CrashLoopBackOff' })
+    expect(space.get('configmap', 'extra')).toBeDefined()
+    space.write({ 'k8s/web.yaml': webApp({ replicas: 1, version: '2' }) })
+    expect((await space.deploy({ app: 'web', manifests: 'k8s', prune: 'true' })).outputs).toMatchObject({ result: 'deployed' })
+    expect(space.get('configmap', 'extra')).toBeUndefined()
   })
 })
 

@@ -10,6 +10,8 @@ import { applySetImage, containerImages, rewriteImages } from './images.ts'
 import { loadManifests, type Manifest, withNamespace } from './manifests.ts'
 import type { KubernetesObject } from './objects.ts'
 import type { Target } from './platform.ts'
+import { stepsToPrune } from './prune.ts'
+import { liveRecord, type ReleaseRecord } from './release-record.ts'
 import { FIELD_MANAGER, readLive, type Step } from './steps.ts'
 import { stepFromManifest, stepFromSetImage } from './targets.ts'
 
@@ -22,6 +24,8 @@ export interface ManifestSource {
   readonly setImage: readonly SetImageEntry[]
   /** Asks the registries what a tag stands for; undefined where tags are to stay as they are. */
   readonly pinBy: ImageResolver | undefined
+  /** Delete what the live release holds and the manifests no longer do. */
+  readonly prune: boolean
   /** False in a dry run: a namespace that is missing is not created then. */
   readonly createNamespace: boolean
   readonly log: Log
@@ -29,7 +33,7 @@ export interface ManifestSource {
 
 export interface PreparedManifests {
   /** Reads what is live and makes the steps. */
-  readonly target: () => Promise<Target>
+  readonly target: (records: readonly ReleaseRecord[]) => Promise<Target>
   /** The steps as far as they are known without reading what is live. */
   readonly intended: readonly Step[]
 }
@@ -48,7 +52,7 @@ export async function prepareManifests(source: ManifestSource): Promise<Prepared
   const rewritten = rewriteImages(named, source.images)
   const set = await pinned(applySetImage(rewritten.manifests, source.setImage, namespace), source.pinBy)
   if (!exists) await createNamespace(source, set.manifests)
-  const target = async (): Promise<Target> => {
+  const target = async (records: readonly ReleaseRecord[]): Promise<Target> => {
     const objects = set.manifests.map(manifest => manifest.object)
     const newKinds = (manifest: Manifest): boolean => definitionOf(set.manifests, manifest.object.kind) !== undefined
     const [scaled, lives] = await Promise.all([
@@ -62,7 +66,10 @@ export async function prepareManifests(source: ManifestSource): Promise<Prepared
     const patches = await Promise.all(
       [...workloads.values()].map(entries => stepFromSetImage(api, apiVersionOf(entries[0]?.kind ?? ''), entries, namespace)),
     )
-    return { steps: [...steps, ...patches], restores: 0 }
+    const dropped = source.prune
+      ? await stepsToPrune(api, liveRecord(records), [...objects, ...patches.map(({ body }) => body)])
+      : []
+    return { steps: [...steps, ...patches, ...dropped], restores: 0 }
   }
   return { target, intended: set.manifests.map(manifest => stepFromManifest(manifest, undefined, false)) }
 }

@@ -181,10 +181,10 @@ function byNumber(
   return { number: record.number, states: record.content().objects }
 }
 
-/** Kinds that hold what others, or the app itself, have put there since they were created: a rollback never removes them. */
+/** Kinds that hold what others, or the app itself, have put there since they were created: neither a rollback nor a release removes them. */
 const KEPT = ['/Namespace', 'apiextensions.k8s.io/CustomResourceDefinition', '/PersistentVolumeClaim', '/PersistentVolume']
 
-function isKept(object: KubernetesObject): boolean {
+export function holdsWhatOthersPut(object: KubernetesObject): boolean {
   return KEPT.includes(`${groupOf(object.apiVersion)}/${object.kind}`)
 }
 
@@ -216,7 +216,9 @@ export async function stepsFromRecord(
   scaled: (object: KubernetesObject) => boolean,
 ): Promise<{ readonly steps: readonly Step[]; readonly kept: readonly KubernetesObject[] }> {
   const wanted = [...choice.states, ...touchedSince(records, choice)]
-  const kept = wanted.filter(({ reference, after }) => after === undefined && isKept(reference)).map(({ reference }) => reference)
+  const kept = wanted
+    .filter(({ reference, after }) => after === undefined && holdsWhatOthersPut(reference))
+    .map(({ reference }) => reference)
   const steps = await Promise.all(
     wanted
       .filter(({ reference }) => !kept.includes(reference))

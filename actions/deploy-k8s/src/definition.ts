@@ -19,6 +19,7 @@ const inputs = {
   preflight: choice(['on', 'warn', 'off'], { default: 'on' }),
   'preflight-wait': duration({ default: '15s' }),
   'pin-digests': boolean({ default: 'true' }),
+  prune: boolean({ default: 'false' }),
   'first-deploy': choice(['allow', 'fail'], { default: 'allow' }),
   'dry-run': boolean({ default: 'false' }),
   'lock-timeout': duration({ default: '0s' }),
@@ -46,6 +47,7 @@ export const definition: ActionDefinition<typeof inputs, DeployOutput> = {
     ...(values.images.length > 0 && values.manifests.length === 0
       ? ['images: replaces images in manifests, and there are none; use set-image for what is live']
       : []),
+    ...(values.prune && values.manifests.length === 0 ? ['prune: goes by the manifests, and there are none'] : []),
     ...(values['stable-for'] >= values.timeout ? ['stable-for: must be shorter than timeout'] : []),
   ],
 }

@@ -38,6 +38,7 @@ export async function deployToKubernetes(inputs: Inputs, runner: Runner): Promis
       images: inputs.images,
       setImage: inputs['set-image'],
       pinBy: inputs['pin-digests'] ? images : undefined,
+      prune: inputs.prune,
       createNamespace: !inputs['dry-run'],
       log,
     })
