@@ -107,3 +107,45 @@ test('a Job that fails ends the release red, with its exit code, and is removed 
   expect(run.outputs['message']).toMatch(/job\/migrate-2: .*container app ended with exit code 7.*no table/)
   expect(space.get('job', 'migrate-2')).toBeUndefined()
 })
+
+test('the rollback action brings a StatefulSet back that was left stuck', async () => {
+  space.write({ 'k8s/db.yaml': database('no-such-program') })
+  const kept = await space.deploy({ app: 'shop', manifests: 'k8s/db.yaml', 'on-failure': 'keep' })
+  expect(kept.outputs).toMatchObject({ result: 'failed', reason: 'CrashLoopBackOff' })
+  const run = await space.rollback({ app: 'shop', to: 'previous' })
+  expect(run.annotations).toEqual([])
+  expect(run.stdout).toMatch(/Deleted pod db-1 of statefulset\/db/)
+  expect(space.get<KubernetesObject & { status: { readyReplicas: number } }>('statefulset', 'db')?.status.readyReplicas).toBe(2)
+})
+
+test('a definition and its first object in one release: the object is followed by its conditions', async () => {
+  const group = `${space.name}.example.com`
+  space.write({
+    'own/database.yaml': `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: databases.${group}
+spec:
+  group: ${group}
+  scope: Namespaced
+  names: {plural: databases, singular: database, kind: Database}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema:
+        openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}
+---
+apiVersion: ${group}/v1
+kind: Database
+metadata:
+  name: main
+status:
+  conditions:
+    - {type: Stalled, status: "True", reason: WrongKey, message: the key is refused}
+`,
+  })
+  const run = await space.deploy({ app: 'own', manifests: 'own' })
+  expect(run.outputs).toMatchObject({ result: 'failed', reason: 'WrongKey' })
+  expect(run.outputs['message']).toContain('database/main is stalled: the key is refused')
+})

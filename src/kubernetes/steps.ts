@@ -102,9 +102,9 @@ async function put(
   for (let attempt = 1; ; attempt++) {
     try {
       const live = await readLive(api, object)
-      if (live === undefined && runsOnce(object)) return undefined
+      if (runsOnce(object) && (live === undefined || madeAnew(live, object))) return live
       if (live?.metadata.deletionTimestamp != null) throw beingDeleted(live)
-      const target = live !== undefined && keepReplicas ? withReplicasOf(live, object) : object
+      const target = withNodeOf(live, keepReplicas ? withReplicasOf(live, object) : object)
       const there = live !== undefined && sameIntent(live, target)
       if (live !== undefined && there && attempt === 1) return live
       const written = live !== undefined && there ? live : await replaceOrCreate(api, target, live, query)
@@ -166,6 +166,18 @@ function withReplicasOf(live: KubernetesObject | undefined, object: KubernetesOb
   const replicas = (live as { spec?: { replicas?: number } } | undefined)?.spec?.replicas
   const spec = object['spec'] as { replicas?: number } | undefined
   return replicas === undefined || spec?.replicas === undefined ? object : { ...object, spec: { ...spec, replicas } }
+}
+
+/** By somebody else: it is not the one that was there. */
+function madeAnew(live: KubernetesObject, object: KubernetesObject): boolean {
+  return object.metadata.uid !== undefined && live.metadata.uid !== object.metadata.uid
+}
+
+/** A pod is recorded as it was made, which is before it had a node; it keeps the one it has. */
+function withNodeOf(live: KubernetesObject | undefined, object: KubernetesObject): KubernetesObject {
+  const nodeName = (live as { spec?: { nodeName?: string } } | undefined)?.spec?.nodeName
+  if (nodeName === undefined || object.kind !== 'Pod' || groupOf(object.apiVersion) !== '') return object
+  return { ...object, spec: { ...(object['spec'] as object | undefined), nodeName } }
 }
 
 async function remove(api: KubernetesApi, object: KubernetesObject, query: Record<string, string>): Promise<void> {
