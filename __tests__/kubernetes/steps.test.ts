@@ -124,6 +124,20 @@ describe('undoing a step', () => {
     expect(live()?.['spec']).toEqual({ replicas: 8 })
   })
 
+  test('a Job that somebody has made anew is left alone', async () => {
+    const job = object('Job', 'migrate', { spec: { parallelism: 2 } })
+    cluster.put(object('Job', 'migrate', { spec: { parallelism: 1 } }))
+    await undoStep(cluster, step({ body: job, before: { ...job, metadata: { ...job.metadata, uid: 'another' } } }))
+    expect(cluster.writes).toEqual([])
+  })
+
+  test('a pod keeps the node that it was given after it had been recorded', async () => {
+    const { metadata } = cluster.put(object('Pod', 'seed', { spec: { nodeName: 'node-1', containers: [] } }))
+    const before = object('Pod', 'seed', { spec: { containers: [] } }, { uid: metadata.uid })
+    await undoStep(cluster, step({ body: before, before }))
+    expect(cluster.writes).toEqual([])
+  })
+
   test('a Job that is gone is not run again', async () => {
     const job = object('Job', 'migrate', { spec: {} })
     expect(await undoStep(cluster, step({ body: job, before: job }))).toBeUndefined()
