@@ -464,12 +464,19 @@ describe('a container that ends', () => {
     ['three times', snapshot([down(2, 1)]), 20, { ...failed, message: '(3 times)' }],
     ['three times, two of them before the release', snapshot([down(2, 1)], { restartsBefore: () => 2 }), 20, progressing],
     [
-      'never since the release: it was down already',
-      snapshot([down(7, 1)], { restartsBefore: () => 8 }),
+      'never since the release, which changes nothing: it was down already',
+      snapshot([down(7, 1)], { restartsBefore: () => 8, generation: 0 }),
       14,
       { ...progressing, reason: 'CrashLoopBackOff', message: '(8 times, most of them before', recheckAt: 15 },
     ],
-    ['never since the release, and it stays down', snapshot([down(7, 1)], { restartsBefore: () => 8 }), 15, failed],
+    ['the same, and it stays down', snapshot([down(7, 1)], { restartsBefore: () => 8, generation: 0 }), 15, failed],
+    [
+      'never since the release, whose new ConfigMap may mend it at the next start',
+      snapshot([down(7, 1)], { restartsBefore: () => 8 }),
+      300,
+      { ...progressing, reason: 'CrashLoopBackOff', recheckAt: 310 },
+    ],
+    ['the same, and the next start never came', snapshot([down(7, 1)], { restartsBefore: () => 8 }), 310, failed],
     ['once more since the release', snapshot([down(8, 1)], { restartsBefore: () => 8 }), 2, failed],
     [
       'never since the release, and not often before it',

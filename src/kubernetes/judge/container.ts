@@ -25,6 +25,8 @@ export interface ContainerContext {
   readonly events: readonly Event[]
   /** No grace is counted from before this time: when the release began. */
   readonly floor: number
+  /** The release has changed something that may mend what was broken before it. */
+  readonly mayBeMended: boolean
   readonly now: number
 }
 
@@ -178,10 +180,11 @@ const isRunning = (state: ContainerState | undefined): boolean => state?.running
 
 /**
  * A container that was crashing before the release began, over the same revision: the kubelet's back-off may have grown to minutes, so that three
- * more ends are not waited for. One more crash decides, or that it is still waiting a while after the release, whose change might have mended it.
+ * more ends are not waited for. One more crash decides, or that it is still waiting when the longest back-off is over; where nothing was changed, a
+ * short look is enough.
  */
 function judgeStuckBefore(
-  { container, status, restartsBefore, floor, now }: ContainerContext,
+  { container, status, restartsBefore, floor, mayBeMended, now }: ContainerContext,
   ends: number,
 ): Finding | undefined {
   const restarts = count(status.restartCount)
@@ -192,7 +195,7 @@ function judgeStuckBefore(
   const message = `container ${container.name} ended${how} (${restarts + 1} times, most of them before this release)`
   return ends > 0
     ? { reason: 'CrashLoopBackOff', message, doomed: true }
-    : within(GRACES.CrashingBefore, floor, now, 'CrashLoopBackOff', message)
+    : within(mayBeMended ? GRACES.LongestBackOff : GRACES.CrashingBefore, floor, now, 'CrashLoopBackOff', message)
 }
 
 /** The probe that ended the life of a container from `startedAt` to `finishedAt`, if one did. */

@@ -41,7 +41,11 @@ export const GRACES = {
   Refused: { ms: 0, why: 'a LimitRange and Pod Security look at the pod alone: the same pod is refused again' },
   CrashingBefore: {
     ms: 15_000,
-    why: 'a container that crashed three times before the release may wait minutes for its next start; the second of a release that mends it is as good as any',
+    why: 'nothing was changed, so its next start will end as the three before it did',
+  },
+  LongestBackOff: {
+    ms: 310_000,
+    why: 'the kubelet waits 5 min at most before it starts a crashing container again, and a ConfigMap or Secret of this release may be what it lacked',
   },
   OutdatedPod: {
     ms: 30_000,

@@ -19,6 +19,8 @@ export interface PodContext {
   readonly restartsBefore: (container: string) => number
   /** No grace is counted from before this time: when the release began. Default: any time. */
   readonly floor?: number
+  /** The release has changed something, if only a ConfigMap, that may mend what was broken before it. */
+  readonly mayBeMended?: boolean
   /** When the last pod of the workload that is or was ending is gone: room, ports, quota and volumes are free only then. */
   readonly endedAt?: number | undefined
   readonly now: number
@@ -104,7 +106,7 @@ function judgeScheduling({ pod, events, floor, endedAt, now }: PodContext): Find
 }
 
 function judgeContainers(context: PodContext): readonly PodFinding[] {
-  const { pod, events, now, restartsBefore, floor = 0 } = context
+  const { pod, events, now, restartsBefore, floor = 0, mayBeMended = false } = context
   const findings: PodFinding[] = []
   const specs: readonly { container: Container; init: boolean }[] = [
     ...list(pod.spec?.initContainers).map(container => ({ container, init: true })),
@@ -124,6 +126,7 @@ function judgeContainers(context: PodContext): readonly PodFinding[] {
       restartsBefore: restartsBefore(container.name),
       events: own,
       floor,
+      mayBeMended,
       now,
     })
     if (finding !== undefined) findings.push({ ...finding, pod: text(pod.metadata?.name), container: container.name })

@@ -82,6 +82,7 @@ export function judgePods<T>(snapshot: Snapshot<T>, pods: readonly Pod[], now: n
       events: snapshot.events(uid),
       restartsBefore: container => snapshot.restartsBefore(uid, container),
       floor: snapshot.since,
+      mayBeMended: snapshot.generation > 0,
       endedAt,
       now,
     })
