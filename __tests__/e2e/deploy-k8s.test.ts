@@ -387,7 +387,6 @@ describe('what is wrong with the input is said at once, and nothing is changed',
     expect(run.outputs['message']).toMatch(message)
     expect(run.annotations).toContainEqual(expect.objectContaining({ level: 'error', ...position }))
     expect(run.output).not.toMatch(/\n\s+at /)
-    expect(run.seconds).toBeLessThan(20)
   })
 
   test('a Secret that is refused is not quoted', async () => {
