@@ -3,6 +3,7 @@ import { systemClock } from '../deploy/clock.ts'
 import { putBack } from '../deploy/engine.ts'
 import { parseReleaseAddress } from '../deploy/release-address.ts'
 import type { Runner } from '../runner/action.ts'
+import { inputVariable } from '../runner/inputs.ts'
 import { inline } from '../runner/markdown.ts'
 import { connect } from './connection.ts'
 import { KubernetesPlatform } from './platform.ts'
@@ -12,25 +13,26 @@ const PUT_BACK_TIMEOUT_MS = 4 * 60_000
 /** The process that was killed may have left the lock behind, and the cluster may be slow to see a socket close. */
 const LOCK_WAIT_MS = 90_000
 
-export interface UnfinishedRelease {
-  readonly release: string
-  readonly kubeconfig: string
-  readonly context: string
-  readonly onFailure: string
-  readonly runner: Runner
-}
-
-export async function finishRelease({
-  release,
-  kubeconfig,
-  context,
-  onFailure,
-  runner,
-}: UnfinishedRelease): Promise<string | undefined> {
+/**
+ * Puts back what the main step has left in the middle. Nothing to do for a release that has ended. What the main step was given the runner hands over
+ * again: its state and its inputs.
+ * @returns what there is to say of it in the job summary
+ */
+export async function finishRelease(runner: Runner): Promise<string | undefined> {
+  const release = runner.env['STATE_release'] ?? ''
+  if (release === '') return undefined
   const address = parseReleaseAddress(release)
   if (address.platform !== 'k8s') return undefined
   const { env, log, temporary, cancelled, ending } = runner
-  const connection = await connect({ kubeconfig, context, env, temporary, log, signal: ending })
+  const given = (input: string): string => env[inputVariable(input)] ?? ''
+  const connection = await connect({
+    kubeconfig: given('kubeconfig'),
+    context: given('context'),
+    env,
+    temporary,
+    log,
+    signal: ending,
+  })
   try {
     const target = (): Promise<never> => Promise.reject(new Error('a release that is put back has no target'))
     const platform = new KubernetesPlatform({
@@ -55,7 +57,7 @@ export async function finishRelease({
         return undefined
       }
       const failure = { reason: 'Cancelled', message: `${release} was cancelled or killed before it had ended.` }
-      if (onFailure === 'keep') {
+      if (given('on-failure') === 'keep') {
         const message = `${failure.message} It was left as it is, for on-failure is "keep".`
         await platform.record('failed', message)
         return `## ${release}: ⚠️ Not finished\n\n${inline(message)}`

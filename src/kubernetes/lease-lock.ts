@@ -4,6 +4,7 @@ import { type Clock, sleep } from '../deploy/clock.ts'
 import { formatDuration } from '../runner/duration.ts'
 import { ExpectedFailure } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
+import { runAddress } from '../runner/run-address.ts'
 import { ApiFailure, asExpectedFailure, type KubernetesApi } from './api.ts'
 import type { KubernetesObject } from './objects.ts'
 
@@ -24,12 +25,12 @@ interface LeaseSpec {
 
 /** Who holds the lock: the run's address and the very step, so that the post step of the same run may take it up again. */
 export function lockHolder(env: NodeJS.ProcessEnv): string {
-  const { GITHUB_RUN_ID: run, GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: repository } = env
-  if (run === undefined) return `${env['USER'] ?? 'somebody'} at ${hostname()}, process ${process.pid}`
+  const run = runAddress(env)
+  if (run === '') return `${env['USER'] ?? 'somebody'} at ${hostname()}, process ${process.pid}`
   const step = [env['GITHUB_RUN_ATTEMPT'], env['GITHUB_JOB'], env['GITHUB_ACTION'], env['RUNNER_NAME']].filter(
     part => part !== undefined && part !== '',
   )
-  return `${server}/${repository}/actions/runs/${run} (${step.join(', ')})`
+  return `${run} (${step.join(', ')})`
 }
 
 export class LeaseLock {

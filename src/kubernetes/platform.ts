@@ -5,6 +5,7 @@ import type { Culprit, Plan, Platform, Proof, ReleaseStatus } from '../deploy/pl
 import type { Verdict } from '../deploy/verdict.ts'
 import { ExpectedFailure, messageOf } from '../runner/failure.ts'
 import type { Log } from '../runner/log.ts'
+import { runAddress } from '../runner/run-address.ts'
 import type { KubernetesApi } from './api.ts'
 import { changeOf, diffOf } from './change.ts'
 import { diagnose } from './diagnosis.ts'
@@ -174,14 +175,10 @@ export class KubernetesPlatform implements Platform {
   async remember(): Promise<string> {
     await this.#lock.assertHeld()
     const { env } = this.#options
-    const run =
-      env['GITHUB_RUN_ID'] === undefined
-        ? ''
-        : `${env['GITHUB_SERVER_URL']}/${env['GITHUB_REPOSITORY']}/actions/runs/${env['GITHUB_RUN_ID']}`
     const content: RecordContent = {
       objects: this.#steps.map(stateOf),
       commit: env['GITHUB_SHA'] ?? '',
-      run,
+      run: runAddress(env),
       actor: env['GITHUB_ACTOR'] ?? '',
       restores: this.#target.restores,
       ...(this.#target.restoresOriginal === true ? { restoresOriginal: true } : {}),

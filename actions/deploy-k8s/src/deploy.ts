@@ -3,7 +3,6 @@ import { systemClock } from '../../../src/deploy/clock.ts'
 import { type DeployReport, deploy } from '../../../src/deploy/engine.ts'
 import { appName } from '../../../src/kubernetes/app-name.ts'
 import { connect } from '../../../src/kubernetes/connection.ts'
-import { finishRelease } from '../../../src/kubernetes/finish-release.ts'
 import { ImageResolver } from '../../../src/kubernetes/image-digests.ts'
 import { prepareManifests } from '../../../src/kubernetes/manifest-target.ts'
 import { KubernetesPlatform } from '../../../src/kubernetes/platform.ts'
@@ -89,18 +88,4 @@ function outcomeOf(report: DeployReport, summary: string): Outcome<DeployOutput>
       diff: report.plan.diff,
     },
   }
-}
-
-/** The post step: a release that was cancelled or killed in the middle is put back and waited for. Nothing to do for one that has ended. */
-export async function finish(runner: Runner): Promise<string | undefined> {
-  const { env } = runner
-  const release = env['STATE_release'] ?? ''
-  if (release === '') return undefined
-  return finishRelease({
-    release,
-    kubeconfig: env['INPUT_KUBECONFIG'] ?? '',
-    context: env['INPUT_CONTEXT'] ?? '',
-    onFailure: env['INPUT_ON-FAILURE'] ?? 'rollback',
-    runner,
-  })
 }

@@ -2,5 +2,8 @@
 import { isPostStep, runAction, runPost } from '../../../src/runner/action.ts'
 import { definition } from './definition.ts'
 
-if (isPostStep()) await runPost(definition.name, async runner => (await import('./rollback.ts')).finish(runner))
+if (isPostStep())
+  await runPost(definition.name, async runner =>
+    (await import('../../../src/kubernetes/finish-release.ts')).finishRelease(runner),
+  )
 else await runAction(definition, async (inputs, runner) => (await import('./rollback.ts')).rollback(inputs, runner))

@@ -4,7 +4,6 @@ import { type DeployReport, deploy } from '../../../src/deploy/engine.ts'
 import { appName } from '../../../src/kubernetes/app-name.ts'
 import { autoscaled, namespacesOf } from '../../../src/kubernetes/autoscalers.ts'
 import { connect } from '../../../src/kubernetes/connection.ts'
-import { finishRelease } from '../../../src/kubernetes/finish-release.ts'
 import { containerImages } from '../../../src/kubernetes/images.ts'
 import { objectName } from '../../../src/kubernetes/objects.ts'
 import { KubernetesPlatform, type Target } from '../../../src/kubernetes/platform.ts'
@@ -129,18 +128,4 @@ function outcomeOf(
       digests: JSON.stringify(report.proof?.digests ?? {}),
     },
   }
-}
-
-/** The post step: a rollback that was cancelled or killed in the middle is undone and waited for. Nothing to do for one that has ended. */
-export async function finish(runner: Runner): Promise<string | undefined> {
-  const { env } = runner
-  const release = env['STATE_release'] ?? ''
-  if (release === '') return undefined
-  return finishRelease({
-    release,
-    kubeconfig: env['INPUT_KUBECONFIG'] ?? '',
-    context: env['INPUT_CONTEXT'] ?? '',
-    onFailure: 'rollback',
-    runner,
-  })
 }

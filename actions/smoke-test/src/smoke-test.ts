@@ -12,6 +12,7 @@ import { formatDuration } from '../../../src/runner/duration.ts'
 import { ExpectedFailure } from '../../../src/runner/failure.ts'
 import { foreignLine } from '../../../src/runner/foreign-text.ts'
 import type { InputValues } from '../../../src/runner/inputs.ts'
+import { runAddress } from '../../../src/runner/run-address.ts'
 import type { definition } from './definition.ts'
 
 export type SmokeTestInputs = InputValues<typeof definition.inputs>
@@ -146,13 +147,7 @@ function markInCluster(inputs: SmokeTestInputs, { env, temporary, log, cancelled
       temporary,
       log,
       signal: cancelled,
-      run: addressOfRun(env),
+      run: runAddress(env),
     })
   }
-}
-
-/** The address of this run's page; empty outside a workflow. */
-function addressOfRun(env: NodeJS.ProcessEnv): string {
-  const { GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: repository, GITHUB_RUN_ID: id } = env
-  return server && repository && id ? `${server}/${repository}/actions/runs/${id}` : ''
 }
