@@ -1,4 +1,5 @@
-// Kubernetes' programs as one binary: named by HYPERKUBE, or built once from the Go module beside this file.
+// Kubernetes' programs as one binary: named by HYPERKUBE, or built once from the Go module beside this file, in the minor version that
+// KUBERNETES_MINOR names.
 import { createReadStream, createWriteStream, existsSync, mkdirSync, renameSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -7,6 +8,24 @@ import { isExecutable } from '../command.ts'
 import { say, seconds } from '../progress.ts'
 import { link, statePath } from '../state.ts'
 import { goBuild } from '../tools/go.ts'
+
+/** The versions of which the module proxy has every part, and the file beside `hyperkube/main.go` that names them. */
+const versions: Readonly<Record<string, { readonly version: string; readonly modules: string }>> = {
+  '1.33': { version: 'v1.33.5', modules: '1.33.mod' },
+  '1.34': { version: 'v1.34.4', modules: 'go.mod' },
+}
+const byDefault = '1.34'
+
+/** `1.34`, or the other one that KUBERNETES_MINOR names. */
+export function kubernetesMinor(): string {
+  const minor = process.env['KUBERNETES_MINOR'] || byDefault
+  if (versions[minor] === undefined)
+    throw new Error(`KUBERNETES_MINOR is ${minor}, and there is ${Object.keys(versions).join(' and ')}`)
+  return minor
+}
+
+/** Whether the cluster is of a minor version that was asked for: it may run beside the usual one. */
+export const isOtherMinor = (): boolean => kubernetesMinor() !== byDefault
 
 export const hyperkubePath = (): string => statePath('cluster', 'bin', 'hyperkube')
 const programs = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kube-proxy', 'kubelet', 'kubectl']
@@ -26,15 +45,17 @@ export async function provideHyperkube(): Promise<void> {
     if (prebuilt) await copyPrebuilt(prebuilt, path)
     else {
       say('cluster', 'building Kubernetes from its Go modules: once, about 5 minutes on 2 cores')
-      const version = 'v1.34.4'
+      const minor = kubernetesMinor()
+      const { version = '', modules = '' } = versions[minor] ?? {}
       const stamp = 'k8s.io/component-base/version'
-      const flags = `-X ${stamp}.gitVersion=${version} -X ${stamp}.gitMajor=1 -X ${stamp}.gitMinor=34`
+      const flags = `-X ${stamp}.gitVersion=${version} -X ${stamp}.gitMajor=1 -X ${stamp}.gitMinor=${minor.split('.')[1]}`
       await goBuild({
         part: 'cluster',
         name: 'hyperkube',
         folder: join(import.meta.dirname, 'hyperkube'),
         target: '.',
         output: path,
+        modules,
         ldflags: flags,
       })
     }

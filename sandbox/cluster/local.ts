@@ -11,7 +11,7 @@ import { accepts, isRunning, remove, start } from '../processes.ts'
 import { say, seconds, sleep } from '../progress.ts'
 import { statePath, writeWhole } from '../state.ts'
 import { makeCertificates, writeKubeconfig } from './certificates.ts'
-import { kubernetesProgram, provideHyperkube } from './hyperkube.ts'
+import { isOtherMinor, kubernetesMinor, kubernetesProgram, provideHyperkube } from './hyperkube.ts'
 
 export const clusterRequirements: Requirement[] = [
   { provides: 'etcd', package: 'etcd-server' },
@@ -69,7 +69,7 @@ export async function localUp(): Promise<void> {
   await startNode(pki)
   await until('node-1 Ready', 90, kubectl('wait', '--for=condition=Ready', 'node/node-1', '--timeout=2s'))
   await until('the default service account', 30, kubectl('get', 'serviceaccount', 'default'))
-  say('cluster', `ready in ${(seconds() - begun).toFixed(1)} s: one node of Kubernetes 1.34 on ${api}`)
+  say('cluster', `ready in ${(seconds() - begun).toFixed(1)} s: one node of Kubernetes ${kubernetesMinor()} on ${api}`)
 }
 
 const program = (name: string): string => findProgram(name) ?? name
@@ -230,7 +230,17 @@ async function prepareNetwork(): Promise<void> {
   if (existsSync(filter)) writeFileSync(filter, '1')
 }
 
+/** A kubelet removes the cgroups of pods that it does not know, so a second one on the machine needs a root of its own. */
+function ownCgroupRoot(): string | undefined {
+  if (!isOtherMinor()) return undefined
+  const root = `/deploy-actions-${kubernetesMinor()}`
+  const hierarchies = existsSync('/sys/fs/cgroup/cgroup.controllers') ? [''] : readdirSync('/sys/fs/cgroup')
+  for (const hierarchy of hierarchies) mkdirSync(join('/sys/fs/cgroup', hierarchy, root), { recursive: true })
+  return root
+}
+
 async function startNode(pki: string): Promise<void> {
+  const cgroupRoot = ownCgroupRoot()
   // eventRecordQPS: 0 would mean about 2.5 a second; without clusterDNS each pod sync adds an event. Either delays events by minutes.
   writeWhole(
     path('etc', 'kubelet.yaml'),
@@ -244,7 +254,7 @@ address: ${nodeAddress}
 healthzBindAddress: 127.0.0.1
 cgroupDriver: cgroupfs
 failSwapOn: false
-containerRuntimeEndpoint: "unix://${containerdSocket()}"
+${cgroupRoot === undefined ? '' : `cgroupRoot: ${cgroupRoot}\n`}containerRuntimeEndpoint: "unix://${containerdSocket()}"
 resolvConf: /etc/resolv.conf
 podLogsDir: "${path('pod-logs')}"
 volumePluginDir: "${path('volume-plugins')}"

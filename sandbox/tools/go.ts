@@ -14,6 +14,8 @@ export interface GoBuild {
   /** Where the binary goes. */
   output: string
   ldflags?: string
+  /** Which file in the folder names the modules. Default: go.mod. */
+  modules?: string
 }
 
 let building: Promise<void> = Promise.resolve()
@@ -26,7 +28,7 @@ export function goBuild(build: GoBuild): Promise<void> {
   return building
 }
 
-async function buildNow({ part, name, folder, target, output, ldflags = '' }: GoBuild): Promise<void> {
+async function buildNow({ part, name, folder, target, output, ldflags = '', modules = 'go.mod' }: GoBuild): Promise<void> {
   const go = goProgram()
   if (!go)
     throw new Error(`${name} is not on PATH and there is no Go to build it. Install ${name}, or Go (https://go.dev/doc/install)`)
@@ -34,13 +36,13 @@ async function buildNow({ part, name, folder, target, output, ldflags = '' }: Go
   const begun = seconds()
   const environment = { CGO_ENABLED: '0', GOWORK: 'off', GOFLAGS: '-mod=readonly -buildvcs=false -trimpath' }
   const since = (): string => `${(seconds() - begun).toFixed(0)} s`
-  const download = mustRun([go, 'list', '-deps', target], { cwd: folder, environment })
+  const download = mustRun([go, 'list', `-modfile=${modules}`, '-deps', target], { cwd: folder, environment })
   const packages = (await withSignOfLife(part, () => `${name}: still fetching Go modules, ${since()}`, download))
     .trim()
     .split('\n').length
   say(part, `${name}: compiling up to ${packages} Go packages`)
   let compiled = 0
-  const argv = [go, 'build', '-v', '-ldflags', `-s -w ${ldflags}`.trim(), '-o', `${output}.part`, target]
+  const argv = [go, 'build', `-modfile=${modules}`, '-v', '-ldflags', `-s -w ${ldflags}`.trim(), '-o', `${output}.part`, target]
   const compile = mustRun(argv, {
     cwd: folder,
     environment,

@@ -2,6 +2,7 @@
 // to the release. It is what the judges read.
 import type { ControllerRevision, ReplicaSet } from 'kubernetes-types/apps/v1.js'
 import type { Event, Pod } from 'kubernetes-types/core/v1.js'
+import type { EndpointSlice } from 'kubernetes-types/discovery/v1.js'
 import type { Clock } from '../deploy/clock.ts'
 import type { Observation } from '../deploy/follow.ts'
 import { combine, type Judgement, type Verdict } from '../deploy/verdict.ts'
@@ -33,12 +34,14 @@ type Slot = 'own' | OwnedKind
 interface Collection {
   readonly path: string
   readonly namespace: string
-  /** `Event`, a kind that is owned, or the `group/Kind` of workloads. */
+  /** `Event`, or the `group/Kind` of workloads or of what they own. */
   readonly holds: string
   /** Where only one object is wanted. */
   readonly name?: string | undefined
-  /** Workloads that can go unfollowed where the rights to read them are missing. */
-  readonly dispensable: readonly Workload[]
+  /** Workloads that go unfollowed where the rights to read it are missing. */
+  readonly without: readonly Workload[]
+  /** Whether the release can be followed at all without it. */
+  readonly needed: boolean
 }
 
 export interface ReleaseWatchOptions {
@@ -72,6 +75,13 @@ export class ReleaseWatch {
   /** What ended a watch for good: from then on what is known may be anything but true. */
   #fault: Error | undefined
   #startedAt = 0
+  /** Everything was listed once: what comes from here on, the release may have made. */
+  #started = false
+  /** Objects as they were when the release began. */
+  readonly #before = new Map<string, KubernetesObject>()
+  readonly #services: readonly Workload[]
+  /** What runs pods first: what else is missing, such as endpoints, mostly follows from it. */
+  readonly #ordered: readonly Workload[]
   readonly #judged = new Map<string, Judgement>()
   readonly #listeners = new Set<() => void>()
   readonly #stop = new AbortController()
@@ -83,6 +93,8 @@ export class ReleaseWatch {
       const named = `${workload.namespace}/${workload.name}`
       this.#byName.set(named, [...(this.#byName.get(named) ?? []), workload])
     }
+    this.#ordered = options.workloads.toSorted((a, b) => Number(runsPods(b)) - Number(runsPods(a)))
+    this.#services = options.workloads.filter(workload => keyOf(workload).startsWith('/Service/'))
     options.signal.addEventListener('abort', () => this.#stop.abort(), { once: true })
   }
 
@@ -91,6 +103,7 @@ export class ReleaseWatch {
     this.#startedAt = this.#options.api.now()
     const collections = await this.#collections(this.#options.workloads)
     await Promise.all(collections.map(collection => this.#watch(collection)))
+    this.#started = true
   }
 
   /** The lists that these workloads' kinds need, each once. Of a kind that the server does not know (yet) there is none. */
@@ -103,23 +116,33 @@ export class ReleaseWatch {
         const followed = first === undefined ? undefined : followedKind(first)
         if (first === undefined || followed === undefined) return
         const { namespace } = first
-        const add = (path: string, holds: string, more: Partial<Collection> = {}): void => {
+        /** `without`: who then goes unfollowed. */
+        const add = (path: string, holds: string, needed: boolean, without: readonly Workload[], name?: string): void => {
           const known = found.get(path)
-          // What one workload cannot do without is watched for all.
-          const all = { path, namespace, holds, dispensable: [], ...more }
-          if (known === undefined || known.dispensable.length > 0) found.set(path, all)
+          found.set(path, {
+            path,
+            namespace,
+            holds,
+            // What one workload cannot do without is watched for all.
+            needed: needed || known?.needed === true,
+            without: [...(known?.without ?? []), ...without],
+            name: known === undefined ? name : undefined,
+          })
         }
         const path = await this.#pathOf(first, followed)
         if (path === undefined) {
           for (const workload of group) this.#late.add(keyOf(workload))
           return
         }
-        for (const owned of followed.owns) add(pathIn(OWNED_COLLECTIONS[owned], namespace), owned)
-        const dispensable = runsPods(first) ? [] : group
-        if (followed.events) add(`/api/v1/namespaces/${namespace}/events`, 'Event', { dispensable })
-        if (first.kind === 'Pod') return add(path, 'Pod')
-        const name = dispensable.length === 1 ? first.name : undefined
-        add(path, `${groupOf(first.apiVersion)}/${first.kind}`, { dispensable, name })
+        const needed = followed.dispensable === 'none'
+        const rest = followed.dispensable === 'rest' ? [] : group
+        for (const owned of followed.owns) {
+          const { group: ownedGroup, collection } = OWNED_COLLECTIONS[owned]
+          add(pathIn(collection, namespace), `${ownedGroup}/${owned}`, needed, rest)
+        }
+        if (followed.events) add(`/api/v1/namespaces/${namespace}/events`, 'Event', needed, rest)
+        const name = !needed && group.length === 1 ? first.name : undefined
+        add(path, `${groupOf(first.apiVersion)}/${first.kind}`, needed, group, name)
       }),
     )
     return [...found.values()]
@@ -161,6 +184,7 @@ export class ReleaseWatch {
   /** The workload was removed, or is about to be: it is waited for no more. */
   expectAbsence(workload: Workload): void {
     this.#absent.add(keyOf(workload))
+    this.#changedServices(workload.namespace)
   }
 
   close(): void {
@@ -174,7 +198,7 @@ export class ReleaseWatch {
       now: () => api.now(),
       judge: () => {
         if (this.#fault !== undefined) throw this.#fault
-        const expected = this.#options.workloads.filter(workload => !this.#absent.has(keyOf(workload)))
+        const expected = this.#ordered.filter(workload => !this.#absent.has(keyOf(workload)))
         return this.#unlessBlind(combine(expected.map(workload => this.#judge(workload, api.now()))))
       },
       subscribe: changed => {
@@ -196,6 +220,8 @@ export class ReleaseWatch {
     const owned = <T extends Owned>(slot: Slot, owners: ReadonlySet<unknown>): readonly T[] =>
       this.#all<T>(key, slot).filter(candidate => candidate.metadata?.ownerReferences?.some(owner => owners.has(owner.uid)))
     const replicaSets = owned<ReplicaSet>('ReplicaSet', new Set([uid]))
+    const label = OWNED_COLLECTIONS.Pod.label
+    const labelled = label?.owner === `${groupOf(workload.apiVersion)}/${workload.kind}`
     return {
       name: this.nameOf(workload),
       object,
@@ -204,10 +230,24 @@ export class ReleaseWatch {
       lastPodGoneAt: this.#lastPodGoneAt.get(key),
       replicaSets,
       controllerRevisions: owned<ControllerRevision>('ControllerRevision', new Set([uid])),
-      pods: owned<Pod>('Pod', new Set([uid, ...replicaSets.map(set => set.metadata?.uid)])),
+      pods: labelled
+        ? this.#all<Pod>(key, 'Pod')
+        : owned<Pod>('Pod', new Set([uid, ...replicaSets.map(set => set.metadata?.uid)])),
+      endpointSlices: owned<EndpointSlice>('EndpointSlice', new Set([uid])),
+      before: this.#before.get(key),
+      others: () => this.#others(workload),
       events: of => this.#events.get(of) ?? [],
       restartsBefore: (podUid, container) => this.#restartsBefore.get(`${podUid}/${container}`) ?? 0,
     }
+  }
+
+  /** The release's other objects in the workload's namespace. */
+  #others({ namespace }: Workload): readonly KubernetesObject[] {
+    return this.#options.workloads.flatMap(other =>
+      other.namespace === namespace && runsPods(other) && !this.#absent.has(keyOf(other))
+        ? this.#all<KubernetesObject>(keyOf(other), 'own').slice(-1)
+        : [],
+    )
   }
 
   /** Nothing is called healthy on the word of an API server that is not heard any more. */
@@ -256,10 +296,11 @@ export class ReleaseWatch {
       await this.#watchAll(collection)
     } catch (error) {
       const refused = error instanceof ApiFailure && [403, 404, 405].includes(error.status)
-      if (!refused || collection.dispensable.length === 0) throw error
-      for (const workload of collection.dispensable) this.#unreadable.set(keyOf(workload), 'it cannot be read or watched')
-      const names = collection.dispensable.map(workload => this.nameOf(workload)).join(', ')
-      this.#options.onTrouble(`${names} cannot be followed: ${foreignLine(error.message)}`)
+      if (!refused || collection.needed) throw error
+      for (const workload of collection.without) this.#unreadable.set(keyOf(workload), 'it cannot be read or watched')
+      const names = collection.without.map(workload => this.nameOf(workload)).join(', ')
+      const consequence = names === '' ? 'Some details cannot be seen' : `${names} cannot be followed`
+      this.#options.onTrouble(`${consequence}: ${foreignLine(error.message)}`)
     }
   }
 
@@ -276,8 +317,12 @@ export class ReleaseWatch {
       if (owner === undefined) return
       const uid = object.metadata.uid ?? ''
       seen.add(uid)
-      this.#stored(owner.workload, owner.slot).set(uid, slim(object))
-      if (holds === 'Pod') this.#podOwners.set(uid, owner.workload)
+      const store = this.#stored(owner.workload, owner.slot)
+      const known = store.get(uid)
+      store.set(uid, slim(object))
+      if (holds === '/Pod') this.#podOwners.set(uid, owner.workload)
+      // Whether a Service has pods of the release behind it is in the specs of these.
+      if (owner.slot === 'own' && saysOtherwise(known, object)) this.#changedServices(namespace)
       this.#changed(owner.workload)
     }
     /** What has succeeded is kept: that it is gone does not undo it. */
@@ -300,7 +345,8 @@ export class ReleaseWatch {
               for (const uid of [...this.#stored(workload, slot).keys()])
                 if (!there.has(uid) && seen.has(uid)) drop({ workload, slot }, uid)
         for (const object of objects) put(object)
-        if (first && holds === 'Pod') for (const object of objects) this.#rememberRestarts(object)
+        if (first && holds === '/Pod') for (const object of objects) this.#rememberRestarts(object)
+        if (!this.#started && holds !== 'Event') for (const object of objects) this.#rememberBefore(holds, namespace, object)
         first = false
         for (const workload of this.#options.workloads) if (workload.namespace === namespace) this.#changed(workload)
       },
@@ -311,7 +357,7 @@ export class ReleaseWatch {
         // Its last state may say that it had succeeded.
         put(object)
         drop(owner, object.metadata.uid ?? '')
-        if (holds === 'Pod') this.#lastPodGoneAt.set(keyOf(owner.workload), this.#options.api.now())
+        if (holds === '/Pod') this.#lastPodGoneAt.set(keyOf(owner.workload), this.#options.api.now())
         this.#changed(owner.workload)
       },
       onTrouble: sentence => {
@@ -334,23 +380,26 @@ export class ReleaseWatch {
     for (const listener of this.#listeners) listener()
   }
 
+  #changedServices(namespace: string): void {
+    for (const service of this.#services) if (service.namespace === namespace) this.#judged.delete(keyOf(service))
+  }
+
   /** Which workload an object is, or belongs to: by name, since an owner may come to be known after what it owns. */
   #ownerOf(holds: string, namespace: string, object: KubernetesObject): Owner | undefined {
     const { name, ownerReferences = [] } = object.metadata
     const find = (kind: string, owner: string): Workload | undefined => this.#byKey.get(`${kind}/${namespace}/${owner}`)
-    if (holds !== 'Pod' && holds !== 'ReplicaSet' && holds !== 'ControllerRevision') {
-      const workload = find(holds, name)
-      return workload === undefined ? undefined : { workload, slot: 'own' }
-    }
-    const bare = holds === 'Pod' ? find('/Pod', name) : undefined
-    if (bare !== undefined) return { workload: bare, slot: 'own' }
-    const owner = ownerReferences.find(({ controller }) => controller === true) ?? ownerReferences[0]
-    if (owner === undefined) return undefined
-    const workload =
-      holds === 'Pod' && owner.kind === 'ReplicaSet'
-        ? find('apps/Deployment', withoutSuffix(owner.name))
-        : find(`${groupOf(owner.apiVersion)}/${owner.kind}`, owner.name)
-    return workload === undefined ? undefined : { workload, slot: holds }
+    const itself = find(holds, name)
+    if (itself !== undefined) return { workload: itself, slot: 'own' }
+    const slot = ownedKindOf(holds)
+    if (slot === undefined) return undefined
+    const workload = this.#labelOwner(slot, namespace, object) ?? controllerOf(ownerReferences, slot, find)
+    return workload === undefined ? undefined : { workload, slot }
+  }
+
+  #labelOwner(slot: OwnedKind, namespace: string, { metadata }: KubernetesObject): Workload | undefined {
+    const { label } = OWNED_COLLECTIONS[slot]
+    const name = label === undefined ? undefined : metadata.labels?.[label.name]
+    return name === undefined ? undefined : this.#byKey.get(`${label?.owner}/${namespace}/${name}`)
   }
 
   /** An event may come before the pod that it is about: then its name says whose it may be, `web-<hash>-<id>`, `web-0`, `web-<id>`. */
@@ -361,10 +410,15 @@ export class ReleaseWatch {
       const owner = this.#podOwners.get(uid)
       if (owner !== undefined) return [owner]
       const stems = [name]
-      for (let dashes = 0; dashes < 3; dashes++) stems.push(withoutSuffix(stems.at(-1) ?? ''))
+      // `hello-00001-deployment-<hash>-<id>` is of Knative's service hello.
+      for (let dashes = 0; dashes < 4; dashes++) stems.push(withoutSuffix(stems.at(-1) ?? ''))
       return stems.flatMap(stem => named(stem)).filter(runsPods)
     }
-    if (kind === 'ReplicaSet') return named(withoutSuffix(name)).filter(workload => workload.kind === 'Deployment')
+    if (kind === 'ReplicaSet')
+      return [
+        ...named(name).filter(workload => workload.kind === kind),
+        ...named(withoutSuffix(name)).filter(workload => workload.kind === 'Deployment' || workload.kind === 'Rollout'),
+      ]
     return named(name).filter(workload => workload.kind === kind)
   }
 
@@ -374,6 +428,11 @@ export class ReleaseWatch {
     events.push(event)
     events.sort((a, b) => eventTime(a) - eventTime(b))
     this.#events.set(uid, events.slice(-EVENTS_KEPT))
+  }
+
+  #rememberBefore(holds: string, namespace: string, object: KubernetesObject): void {
+    const owner = this.#ownerOf(holds, namespace, object)
+    if (owner?.slot === 'own') this.#before.set(keyOf(owner.workload), slim(object))
   }
 
   #rememberRestarts({ metadata, status: raw }: KubernetesObject): void {
@@ -407,9 +466,40 @@ function pathIn([prefix, plural]: readonly [string, string], namespace: string):
 /** What a collection may hold of a workload. */
 function slotsOf(holds: string, workload: Workload, namespace: string): readonly Slot[] {
   if (workload.namespace !== namespace) return []
-  if (holds === 'Pod') return workload.kind === 'Pod' ? ['own'] : ['Pod']
-  if (holds === 'ReplicaSet' || holds === 'ControllerRevision') return [holds]
-  return holds === `${groupOf(workload.apiVersion)}/${workload.kind}` ? ['own'] : []
+  if (holds === `${groupOf(workload.apiVersion)}/${workload.kind}`) return ['own']
+  const owned = ownedKindOf(holds)
+  return owned === undefined ? [] : [owned]
+}
+
+const ownedKinds = new Map(
+  (Object.keys(OWNED_COLLECTIONS) as OwnedKind[]).map(kind => [`${OWNED_COLLECTIONS[kind].group}/${kind}`, kind]),
+)
+
+const ownedKindOf = (holds: string): OwnedKind | undefined => ownedKinds.get(holds)
+
+/** The workload that an object's controller is, or whose ReplicaSet that is. */
+function controllerOf(
+  references: NonNullable<KubernetesObject['metadata']['ownerReferences']>,
+  slot: OwnedKind,
+  find: (kind: string, name: string) => Workload | undefined,
+): Workload | undefined {
+  const owner = references.find(({ controller }) => controller === true) ?? references[0]
+  if (owner === undefined) return undefined
+  const direct = find(`${groupOf(owner.apiVersion)}/${owner.kind}`, owner.name)
+  if (direct !== undefined || slot !== 'Pod' || owner.kind !== 'ReplicaSet') return direct
+  const name = withoutSuffix(owner.name)
+  return find('apps/Deployment', name) ?? find('argoproj.io/Rollout', name)
+}
+
+/** Whether an object says something else of what it is to be than it did. */
+function saysOtherwise(known: KubernetesObject | undefined, object: KubernetesObject): boolean {
+  if (known === undefined || known.metadata.generation !== object.metadata.generation) return true
+  return scheduled(known) !== scheduled(object)
+}
+
+/** A DaemonSet's number of pods stands in its status alone. */
+function scheduled({ status }: KubernetesObject): unknown {
+  return (status as { desiredNumberScheduled?: unknown } | null | undefined)?.desiredNumberScheduled
 }
 
 /** `web-7d9f` of `web-7d9f-x2x`; empty where there is no dash. */

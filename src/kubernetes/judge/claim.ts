@@ -29,8 +29,10 @@ export function judgeClaim(snapshot: Snapshot<PersistentVolumeClaim>, now: numbe
   )
   const reason = text(event?.reason)
   if (reason.startsWith('WaitFor')) return { ...base, phase: 'healthy', message: 'is bound when the first pod uses it' }
-  if (event === undefined || !reason.includes('Failed'))
-    return { ...base, phase: 'progressing', message: 'is not bound to a volume yet' }
+  if (event === undefined || !reason.includes('Failed')) {
+    const said = reason === 'ExternalProvisioning' ? `: ${foreignLine(text(event?.message), 240)}` : ''
+    return { ...base, phase: 'progressing', message: `is not bound to a volume yet${said}` }
+  }
   // The controller says the same every 15 s: the trouble began with the claim, or with the release.
   const from = latest([timeOf(claim.metadata?.creationTimestamp), since], eventTime(event))
   const message = `no volume: ${foreignLine(text(event.message))}`

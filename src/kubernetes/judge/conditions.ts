@@ -2,33 +2,17 @@
 // in kstatus's reading (sigs.k8s.io/cli-utils, pkg/kstatus).
 import type { Judgement } from '../../deploy/verdict.ts'
 import { foreignLine } from '../../runner/foreign-text.ts'
-import { list, text } from './fields.ts'
+import { within } from './container.ts'
+import { count, text } from './fields.ts'
+import { GRACES } from './grace.ts'
+import { conditionOf, type StatusCondition, said } from './status-conditions.ts'
 import { blank, judgePresence, type Snapshot } from './workload.ts'
-
-interface Condition {
-  readonly type?: unknown
-  readonly status?: unknown
-  readonly reason?: unknown
-  readonly message?: unknown
-}
-
-function conditionsOf(snapshot: Snapshot): (type: string) => Condition | undefined {
-  const { conditions } = (snapshot.object?.['status'] ?? {}) as { conditions?: readonly Condition[] }
-  return type => list(conditions).find(condition => condition.type === type)
-}
-
-/** What a condition says of itself. */
-function said({ type, reason, message }: Condition): { reason: string; message: string } {
-  const word = foreignLine(text(reason), 60)
-  const sentence = foreignLine(text(message))
-  return { reason: word || text(type), message: sentence || word || text(type) }
-}
 
 export function judgeDefinition(snapshot: Snapshot, now: number): Judgement {
   const base = blank(snapshot.name, 1)
   const presence = judgePresence(snapshot, now, false)
   if (presence !== undefined) return { ...base, ...presence }
-  const condition = conditionsOf(snapshot)
+  const condition = (type: string): StatusCondition | undefined => conditionOf(snapshot.object, type)
   const names = condition('NamesAccepted')
   if (names?.status === 'False') {
     const { reason, message } = said(names)
@@ -38,24 +22,62 @@ export function judgeDefinition(snapshot: Snapshot, now: number): Judgement {
   return { ...base, phase: 'progressing', message: 'is not established yet' }
 }
 
+/** What is to be True where it is there. Synced is what a SealedSecret and Crossplane's objects say. */
+const POSITIVE = ['Ready', 'Available', 'Synced']
+
 /** Without a status, or one that says nothing of the kind, an object is well as soon as it is there. */
 export function judgeByConditions(snapshot: Snapshot, now: number): Judgement {
-  const base = blank(snapshot.name, 1)
+  const { object, name } = snapshot
+  const base = blank(name, 1)
   const presence = judgePresence(snapshot, now, false)
   if (presence !== undefined) return { ...base, ...presence }
-  const condition = conditionsOf(snapshot)
-  const stalled = condition('Stalled')
+  const stalled = conditionOf(object, 'Stalled')
   if (stalled?.status === 'True') {
     const { reason, message } = said(stalled)
-    return { ...base, phase: 'failed', reason, message: `${snapshot.name} is stalled: ${message}` }
+    return { ...base, phase: 'failed', reason, message: `${name} is stalled: ${message}` }
   }
-  const reconciling = condition('Reconciling')
+  const reconciling = conditionOf(object, 'Reconciling')
   if (reconciling?.status === 'True')
     return { ...base, phase: 'progressing', message: `is being reconciled: ${said(reconciling).message}` }
-  for (const type of ['Ready', 'Available']) {
-    const found = condition(type)
-    if (found === undefined || found.status === 'True') continue
-    return { ...base, phase: 'progressing', ...said(found), message: `${snapshot.name} is not ${type}: ${said(found).message}` }
+  const found = POSITIVE.map(type => conditionOf(object, type)).filter(condition => condition !== undefined)
+  for (const condition of found) {
+    const old = oldCondition(snapshot, condition, now)
+    if (old !== undefined) return { ...base, ...old }
+    if (condition.status === 'True') continue
+    const { reason, message } = said(condition)
+    return { ...base, phase: 'progressing', reason, message: `${name} is not ${text(condition.type)}: ${message}` }
   }
-  return { ...base, ready: 1, phase: 'healthy', message: '' }
+  return { ...base, ready: 1, phase: 'healthy', message: '', ...(found.length > 0 ? {} : judgePhase(snapshot)) }
+}
+
+/** A condition may say which generation it is of. One that never comes to be of the present one is taken as it is in the end. */
+function oldCondition(
+  { object, since }: Snapshot,
+  { observedGeneration }: StatusCondition,
+  now: number,
+): Pick<Judgement, 'phase' | 'message' | 'recheckAt'> | undefined {
+  if (observedGeneration == null || count(observedGeneration) >= count(object?.metadata.generation)) return undefined
+  const { doomed, recheckAt } = within(GRACES.OldCondition, since, now, '', '')
+  if (doomed || recheckAt === undefined) return undefined
+  return { phase: 'progressing', message: 'waiting for the controller to see the change', recheckAt }
+}
+
+/** The words that kubedog too takes for on the way or gone wrong. Either may change, so that only the timeout makes a failure of it. */
+const UNDER_WAY =
+  /^(pending|creating|updating|progressing|provisioning|deploying|in ?progress|reconciling|initiali[sz]ing|starting|waiting|upgrading)$/i
+const AMISS = /^(failed|failure|error|errored|aborted|rejected)$/i
+
+/** Of an object without conditions that we know. A phase may be that of before the change, so it must have changed since. */
+function judgePhase({ object, before, name }: Snapshot): Partial<Judgement> {
+  const phase = phaseOf(object)
+  const amiss = AMISS.test(phase)
+  if (!amiss && !UNDER_WAY.test(phase)) return {}
+  if (phaseOf(before) === phase) return { message: `its phase is ${phase}, as before this release` }
+  const message = amiss ? `${name} is in phase ${phase}` : `its phase is ${phase}`
+  return { ready: 0, phase: 'progressing', message, reason: amiss ? phase : '' }
+}
+
+function phaseOf(object: unknown): string {
+  const { status } = (object ?? {}) as { status?: { phase?: unknown } | null }
+  return foreignLine(text(status?.phase), 60)
 }

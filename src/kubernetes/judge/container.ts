@@ -3,7 +3,7 @@ import type { Container, ContainerState, ContainerStatus, Event, Pod, Probe } fr
 import { foreignLine } from '../../runner/foreign-text.ts'
 import { eventTime, firstEventTime, occurrences, type ProbeKind, probeFailures, probeKills } from './events.ts'
 import { count, latest, list, text, timeOf } from './fields.ts'
-import { ENDS_THAT_DECIDE, GRACES, PROBE_KILLS, readinessGraceMs, stillFailingMs } from './grace.ts'
+import { ENDS_THAT_DECIDE, GRACES, type Grace, PROBE_KILLS, readinessGraceMs, stillFailingMs } from './grace.ts'
 
 /** Something amiss. `doomed`: it will not come up by itself. Else `recheckAt` says when that may be otherwise though nothing happens meanwhile. */
 export interface Finding {
@@ -27,6 +27,8 @@ export interface ContainerContext {
   readonly floor: number
   /** The release has changed something that may mend what was broken before it. */
   readonly mayBeMended: boolean
+  /** A pod of the same revision is Ready on another node: what fails here may be the node's fault. */
+  readonly readyElsewhere: boolean
   readonly now: number
 }
 
@@ -72,6 +74,16 @@ function troubleSince({ pod, container, status, floor, now }: ContainerContext):
   )
 }
 
+/** The grace of something that may be the fault of the pod's node alone. */
+export function onOneNode(grace: Grace, { readyElsewhere }: { readonly readyElsewhere?: boolean }): Grace {
+  return readyElsewhere === true && grace.ms < GRACES.OneNode.ms ? GRACES.OneNode : grace
+}
+
+/** Names the node where others of the same revision are well. */
+export function where({ pod, readyElsewhere }: { readonly pod: Pod; readonly readyElsewhere?: boolean }): string {
+  return readyElsewhere === true ? ` on node ${foreignLine(text(pod.spec?.nodeName), 120)}, and can elsewhere` : ''
+}
+
 const PULL_REASONS = new Set([
   'ErrImagePull',
   'ImagePullBackOff',
@@ -95,16 +107,27 @@ function judgeWaiting(context: ContainerContext): Finding | undefined {
   }
   if (PULL_REASONS.has(reason)) {
     const fault = pullFault(context, said)
-    const grace = /no match for platform|no matching manifest/.test(fault) ? GRACES.WrongPlatform : GRACES.ErrImagePull
-    const message = `container ${name}: image ${image} cannot be pulled: ${fault}`
+    const wrongPlatform = /no match for platform|no matching manifest/.test(fault)
+    const grace = wrongPlatform ? GRACES.WrongPlatform : onOneNode(GRACES.ErrImagePull, context)
+    const message = `container ${name}: image ${image} cannot be pulled${where(context)}: ${fault}`
     return within(grace, pullFailingSince(context, since), now, 'ErrImagePull', message)
   }
   if (reason === 'CreateContainerConfigError') {
-    const grace = /runAsNonRoot|non-root/.test(said) ? GRACES.RunAsNonRoot : GRACES.CreateContainerConfigError
+    const grace = /runAsNonRoot|non-root/.test(said)
+      ? GRACES.RunAsNonRoot
+      : /failed to sync \w+ cache/.test(said)
+        ? GRACES.SyncCache
+        : GRACES.CreateContainerConfigError
     return within(grace, since, now, reason, `container ${name} cannot be configured: ${said}`)
   }
   if (reason === 'CreateContainerError')
-    return within(GRACES.CreateContainerError, since, now, reason, `container ${name} cannot be created: ${said}`)
+    return within(
+      onOneNode(GRACES.CreateContainerError, context),
+      since,
+      now,
+      reason,
+      `container ${name} cannot be created${where(context)}: ${said}`,
+    )
   return undefined
 }
 
@@ -152,7 +175,8 @@ function judgeEnds(context: ContainerContext): Finding | undefined {
   if (ends <= 0) return undefined
   const neverRan = last?.reason === 'StartError' || last?.reason === 'ContainerCannotRun'
   const outOfMemory = last?.reason === 'OOMKilled'
-  const deterministic = neverRan || outOfMemory || last?.exitCode === 126 || last?.exitCode === 127
+  const deterministic =
+    (neverRan && !OF_THE_MOMENT.test(text(last?.message))) || outOfMemory || last?.exitCode === 126 || last?.exitCode === 127
   const decides = deterministic ? ENDS_THAT_DECIDE.deterministic : ENDS_THAT_DECIDE.crash
   const doomed = ends >= decides
   // One that is up again may be well now. Whether it is Ready, and stays so, is seen elsewhere.
@@ -169,11 +193,24 @@ function judgeEnds(context: ContainerContext): Finding | undefined {
     const message = `container ${container.name} was killed for want of memory, ${limit === undefined ? 'it has no limit of its own' : `its limit is ${limit}`}${times}`
     return { reason: 'OOMKilled', message, doomed }
   }
+  const hook = failedHook(context, timeOf(last?.startedAt))
+  if (hook !== undefined) return { reason: 'PostStartHookError', message: hook + times, doomed }
   const kind = killedBy(context, timeOf(last?.startedAt), timeOf(last?.finishedAt))
   if (kind !== undefined) return { reason: 'Unhealthy', message: killed(context, kind) + times, doomed }
   const how =
     last == null ? 'ends soon after every start' : `ended with exit code ${last.exitCode}${exitCodeMeaning(last.exitCode)}`
   return { reason: 'CrashLoopBackOff', message: `container ${container.name} ${how}${times}`, doomed }
+}
+
+/** What keeps a program from being started though it may well start the next time: the machine, and not the program. */
+const OF_THE_MOMENT =
+  /no space left|resource temporarily unavailable|cannot allocate memory|timed? ?out|deadline exceeded|device or resource busy/i
+
+/** A postStart hook that failed ends the container by SIGKILL, whose exit code says nothing. */
+function failedHook({ events, container }: ContainerContext, startedAt: number | undefined): string | undefined {
+  const event = events.findLast(({ reason }) => reason === 'FailedPostStartHook')
+  if (event === undefined || eventTime(event) + 1_000 < (startedAt ?? 0)) return undefined
+  return `container ${container.name} was killed because its postStart hook failed: ${foreignLine(text(event.message), 240)}`
 }
 
 const isRunning = (state: ContainerState | undefined): boolean => state?.running != null

@@ -2,18 +2,11 @@
 import type { ControllerRevision, DaemonSet } from 'kubernetes-types/apps/v1.js'
 import type { Pod } from 'kubernetes-types/core/v1.js'
 import type { Judgement } from '../../deploy/verdict.ts'
+import { foreignLine } from '../../runner/foreign-text.ts'
 import { count, list, text } from './fields.ts'
-import { isGone, isReady, provenAt, waitingFor } from './pod.ts'
-import {
-  blank,
-  conclude,
-  disturbancesOf,
-  judgePods,
-  judgePresence,
-  judgeRefusedPods,
-  judgeReplacements,
-  type Snapshot,
-} from './workload.ts'
+import { isGone, isOnLostNode, isReady, provenAt, waitingFor } from './pod.ts'
+import { judgeRefusedPods } from './refusals.ts'
+import { blank, conclude, disturbancesOf, judgePods, judgePresence, judgeReplacements, type Snapshot } from './workload.ts'
 
 const HASH = 'controller-revision-hash'
 
@@ -32,12 +25,13 @@ const hashOf = (revision: ControllerRevision | undefined): string => text(revisi
 
 export function judgeDaemonSet(snapshot: Snapshot<DaemonSet>, now: number): Judgement {
   const { object: set, name } = snapshot
-  const total = count(set?.status?.desiredNumberScheduled)
+  const lost = lostNodes(snapshot, now)
+  const total = Math.max(0, count(set?.status?.desiredNumberScheduled) - lost.size)
   const base = blank(name, total)
   const presence = judgePresence(snapshot, now, true)
   if (set === undefined || presence !== undefined) return { ...base, phase: 'progressing', message: '', ...presence }
 
-  const newest = newestDaemonPods(snapshot)
+  const newest = newestDaemonPods(snapshot).filter(pod => !lost.has(text(pod.spec?.nodeName)))
   const current = newest.filter(pod => !isGone(pod))
   const ready = current.filter(isReady).length
   const onDelete = set.spec?.updateStrategy?.type === 'OnDelete'
@@ -46,12 +40,14 @@ export function judgeDaemonSet(snapshot: Snapshot<DaemonSet>, now: number): Judg
     ...judgeReplacements(snapshot, newest, ready, total),
     ...judgeRefusedPods(snapshot, now),
   ]
-  const there = snapshot.pods.filter(pod => !isGone(pod))
+  const there = snapshot.pods.filter(pod => !isGone(pod) && !lost.has(text(pod.spec?.nodeName)))
   const old = total - current.length
   const message =
-    onDelete && old > 0
-      ? `${old} of ${total} pods stay at the old revision until somebody deletes them (updateStrategy OnDelete)`
-      : ''
+    lost.size > 0
+      ? `not waited for where the node is not ready: ${foreignLine([...lost].sort().join(', '), 200)}`
+      : onDelete && old > 0
+        ? `${old} of ${total} pods stay at the old revision until somebody deletes them (updateStrategy OnDelete)`
+        : ''
   return conclude(
     { ...base, ready: onDelete ? there.filter(isReady).length : ready, disturbances: disturbancesOf(current) },
     findings,
@@ -59,6 +55,11 @@ export function judgeDaemonSet(snapshot: Snapshot<DaemonSet>, now: number): Judg
     { message, provenAt: Math.max(0, ...current.map(provenAt)) },
     now,
   )
+}
+
+/** Nodes that went away under a pod: nobody moves a DaemonSet's pod, and whether they come back is not for this release to say. */
+function lostNodes({ pods, events }: Snapshot<DaemonSet>, now: number): ReadonlySet<string> {
+  return new Set(pods.filter(pod => isOnLostNode(pod, events(text(pod.metadata?.uid)), now)).map(pod => text(pod.spec?.nodeName)))
 }
 
 /** `counted`: the pods that must be there, one a node. */

@@ -3,21 +3,10 @@ import type { Deployment, ReplicaSet } from 'kubernetes-types/apps/v1.js'
 import type { Pod } from 'kubernetes-types/core/v1.js'
 import type { Judgement } from '../../deploy/verdict.ts'
 import { foreignLine } from '../../runner/foreign-text.ts'
-import { within } from './container.ts'
-import { count, latest, list, text, timeOf } from './fields.ts'
-import { GRACES } from './grace.ts'
-import { isGone, isReady, type PodFinding, provenAt, waitingFor } from './pod.ts'
-import {
-  disturbancesOf,
-  endingUntil,
-  judgeAbsence,
-  judgePods,
-  judgeReplacements,
-  REFUSED_FOR_GOOD,
-  type Snapshot,
-  told,
-  worst,
-} from './workload.ts'
+import { count, list, text, timeOf } from './fields.ts'
+import { isGone, isReady, provenAt, waitingFor } from './pod.ts'
+import { judgeReplicaFailure } from './refusals.ts'
+import { disturbancesOf, judgeAbsence, judgePods, judgeReplacements, overdue, type Snapshot, told, worst } from './workload.ts'
 
 export type DeploymentSnapshot = Snapshot<Deployment>
 
@@ -69,7 +58,7 @@ export function judgeDeployment(snapshot: DeploymentSnapshot, now: number): Judg
   const finding = worst([
     ...judgePods(snapshot, current, now),
     ...judgeReplacements(snapshot, pods, ready, total),
-    ...judgeCreation(snapshot, replicaSet, now),
+    ...judgeReplicaFailure(snapshot, replicaSet, now),
   ])
   if (finding?.doomed === true) return { ...known, phase: 'failed', ...told(name, finding) }
   if (progressing?.reason === 'ProgressDeadlineExceeded' && isOfThisRelease(progressing, snapshot)) {
@@ -85,7 +74,7 @@ export function judgeDeployment(snapshot: DeploymentSnapshot, now: number): Judg
     return { ...known, phase: 'progressing', ...told(name, finding), ...recheck }
   }
   const waiting = whatIsMissing(deployment, current, ready, total)
-  if (waiting !== '') return { ...known, phase: 'progressing', message: waiting }
+  if (waiting !== '') return { ...known, phase: 'progressing', message: waiting + overdue(snapshot.pods, now) }
   const proven = Math.max(0, ...current.map(provenAt))
   return { ...known, phase: 'healthy', message: '', ...(proven > now ? { provenAt: proven } : {}) }
 }
@@ -113,19 +102,4 @@ function whatIsMissing(deployment: Deployment, current: readonly Pod[], ready: n
   if (available < updated) return `${available} of ${updated} pods are available`
   if (ready < total) return `${ready} of ${total} pods are ready`
   return ''
-}
-
-/** Pods that could not even be created: quota, admission, a missing service account. The ReplicaSet says so in its ReplicaFailure condition. */
-function judgeCreation(snapshot: DeploymentSnapshot, replicaSet: ReplicaSet | undefined, now: number): readonly PodFinding[] {
-  const condition = list(replicaSet?.status?.conditions).find(
-    candidate => candidate.type === 'ReplicaFailure' && candidate.status === 'True',
-  )
-  if (condition === undefined) return []
-  const message = `pods cannot be created: ${foreignLine(text(condition.message))}`
-  const from = latest([timeOf(condition.lastTransitionTime), snapshot.since], now)
-  const since = latest([from, endingUntil(snapshot)], now)
-  // The controller tries again after twice the time each time: a quota that is freed after 33 s was seen to be used after 41.
-  const ms = Math.max(GRACES.FailedCreate.ms, since - from + 5_000)
-  if (REFUSED_FOR_GOOD.test(message)) return [{ ...within(GRACES.Refused, from, now, 'FailedCreate', message), pod: '' }]
-  return [{ ...within({ ms }, since, now, text(condition.reason) || 'FailedCreate', message), pod: '' }]
 }

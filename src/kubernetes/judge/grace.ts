@@ -55,6 +55,42 @@ export const GRACES = {
     ms: 60_000,
     why: 'the provisioner tries again after 1, 2, 4, 8, 16 and 32 s; a cloud may be out of breath for a moment',
   },
+  NoPort: { ms: 20_000, why: 'a Service may be applied some seconds before the workload whose pods it sends to' },
+  LoadBalancerFailed: {
+    ms: 160_000,
+    why: 'the cloud controller tries again after 5, 10, 20, 40 and 80 s: five tries have failed by then',
+  },
+  Autoscaler: {
+    ms: 35_000,
+    why: 'its controller looks every 15 s: what it scales may come a moment after it, and is looked for twice more',
+  },
+  FirstLook: { ms: 20_000, why: 'a new autoscaler is looked at after 15 s' },
+  RouteRefused: {
+    ms: 30_000,
+    why: 'its Gateway, or the Service that it leads to, may come with the same release, and be taken in a moment later',
+  },
+  GatewayRefused: {
+    ms: 60_000,
+    why: 'a Gateway asks for a listener, a certificate and an address, each of which may come a moment later',
+  },
+  KnativeFailed: { ms: 10_000, why: 'a revision may be called failed for a moment while its image is looked up again' },
+  OldCondition: {
+    ms: 60_000,
+    why: 'a controller writes which generation a condition is of when it has seen it; some write it only when the condition changes',
+  },
+  SyncCache: {
+    ms: 120_000,
+    why: 'a kubelet that has just started, or has many pods to set up, reads Secrets and ConfigMaps late, and does by itself',
+  },
+  OneNode: {
+    ms: 180_000,
+    why: 'the same revision is Ready on another node, so that this node is amiss and not the release: its network or registry mirror may come back; the pod is never moved',
+  },
+  NodePressure: {
+    ms: 330_000,
+    why: 'a node under pressure clears away images and pods, and takes new ones 5 min after the pressure is over',
+  },
+  NodeAway: { ms: 120_000, why: 'a node that restarts or has just joined is ready after one to two minutes' },
   Gone: { ms: 60_000, why: 'a watch that was cut may not have told yet that the object is there' },
 } as const satisfies Record<string, Grace>
 

@@ -6,7 +6,8 @@ import { foreignLine } from '../../runner/foreign-text.ts'
 import { failures } from './ended-pod.ts'
 import { count, list, text, timeOf } from './fields.ts'
 import { isGone, type PodFinding, waitingFor } from './pod.ts'
-import { blank, conclude, judgePods, judgePresence, judgeRefusedPods, type Snapshot } from './workload.ts'
+import { judgeRefusedPods } from './refusals.ts'
+import { blank, conclude, judgePods, judgePresence, type Snapshot } from './workload.ts'
 
 /** What a Job is there to try again: its own count of failures decides, not ours. */
 const RETRIED = new Set(['CrashLoopBackOff', 'OOMKilled', 'RunContainerError', 'Unhealthy'])
@@ -33,6 +34,11 @@ export function judgeJob(snapshot: Snapshot<Job>, now: number): Judgement {
       ? { ...base, phase: 'progressing', message: 'is suspended: its queue has yet to let it start' }
       : { ...base, phase: 'healthy', message: 'is suspended: it runs nothing until somebody resumes it' }
   }
+  const lost = failedIndexes(job)
+  if (lost !== '') {
+    const why = { reason: 'FailedIndexes', message: `index ${lost} has no tries left (backoffLimitPerIndex)` }
+    return { ...base, ...judgeFailure(snapshot, why) }
+  }
   const current = pods.filter(pod => !isGone(pod))
   const findings: readonly PodFinding[] = [
     ...judgePods(snapshot, current, now).map(finding => (RETRIED.has(finding.reason) ? { ...finding, doomed: false } : finding)),
@@ -41,13 +47,23 @@ export function judgeJob(snapshot: Snapshot<Job>, now: number): Judgement {
   return conclude(base, findings, whatIsMissing(job, current, pods), { message: '', provenAt: 0 }, now)
 }
 
+/** Such a Job ends as failed once its other indexes are done, unless it is content with some of them. */
+function failedIndexes(job: Job): string {
+  const { successPolicy } = (job.spec ?? {}) as { successPolicy?: unknown }
+  return successPolicy == null
+    ? foreignLine(text((job.status as { failedIndexes?: unknown } | undefined)?.failedIndexes), 80)
+    : ''
+}
+
+/** The API's default where each index has tries of its own. */
+const NO_LIMIT = 2_147_483_647
+
 function whatIsMissing(job: Job, current: readonly Pod[], pods: readonly Pod[]): string {
   const failed = count(job.status?.failed)
   const [last] = failures(pods)
-  const tries =
-    failed === 0
-      ? ''
-      : ` (${failed} of ${1 + count(job.spec?.backoffLimit ?? 6)} tries failed${last === undefined ? '' : `, the last: ${last.message}`})`
+  const limit = count(job.spec?.backoffLimit ?? 6)
+  const of = limit >= NO_LIMIT ? '' : ` of ${1 + limit}`
+  const tries = failed === 0 ? '' : ` (${failed}${of} tries failed${last === undefined ? '' : `, the last: ${last.message}`})`
   const pod = current.find(candidate => candidate.status?.phase !== 'Running') ?? current[0]
   if (pod === undefined) return `waiting for a pod${tries}`
   const what = pod.status?.phase === 'Running' ? 'is running' : waitingFor(pod)

@@ -1,10 +1,10 @@
 // Judges one pod of the newest revision: its scheduling, its volumes, its containers.
 import type { Container, ContainerStatus, Event, Pod } from 'kubernetes-types/core/v1.js'
 import { foreignLine } from '../../runner/foreign-text.ts'
-import { conditionSince, type Finding, judgeContainer, within } from './container.ts'
+import { conditionSince, type Finding, judgeContainer, onOneNode, where, within } from './container.ts'
 import { eventTime, firstEventTime, newest } from './events.ts'
 import { count, latest, list, text, timeOf } from './fields.ts'
-import { firstLivenessMs, GRACES } from './grace.ts'
+import { firstLivenessMs, GRACES, type Grace } from './grace.ts'
 
 export interface PodFinding extends Finding {
   readonly pod: string
@@ -23,6 +23,8 @@ export interface PodContext {
   readonly mayBeMended?: boolean
   /** When the last pod of the workload that is or was ending is gone: room, ports, quota and volumes are free only then. */
   readonly endedAt?: number | undefined
+  /** A pod of the same revision is Ready on another node. */
+  readonly readyElsewhere?: boolean
   readonly now: number
 }
 
@@ -45,12 +47,41 @@ export function judgePod(context: PodContext): readonly PodFinding[] {
   const { pod } = context
   if (isGone(pod)) return []
   const name = text(pod.metadata?.name)
+  if (isOnLostNode(pod, context.events, context.now)) return [{ ...lostNode(pod), pod: name }]
   const unscheduled = judgeScheduling(context)
   if (unscheduled !== undefined) return [{ ...unscheduled, pod: name }]
   const findings = judgeContainers(context)
   const volumes = findings.length === 0 ? judgeSetUp(context) : undefined
   const all = volumes === undefined ? findings : [{ ...volumes, pod: name }]
   return [...all].sort((a, b) => Number(b.doomed) - Number(a.doomed))
+}
+
+/**
+ * Its node was seen to be gone (the node controller says so of every pod that was Ready there), and the kubelet has not been heard since. All else that
+ * is known of the pod is then past. It heals: the node comes back, or the pod is made anew elsewhere after 5 min.
+ */
+export function isOnLostNode(pod: Pod, events: readonly Event[], now: number): boolean {
+  if (isReady(pod) || text(pod.spec?.nodeName) === '') return false
+  const lost = newest(events, 'NodeNotReady')
+  if (lost === undefined || eventTime(lost) + GRACES.NodePressure.ms <= now) return false
+  return !events.some(event => OF_THE_KUBELET.has(text(event.reason)) && eventTime(event) > eventTime(lost))
+}
+
+const OF_THE_KUBELET = new Set([
+  'Pulling',
+  'Pulled',
+  'Created',
+  'Started',
+  'Killing',
+  'Failed',
+  'BackOff',
+  'Unhealthy',
+  'FailedMount',
+])
+
+function lostNode(pod: Pod): Finding {
+  const message = `its node ${foreignLine(text(pod.spec?.nodeName), 120)} is not ready`
+  return { reason: 'NodeNotReady', message, doomed: false }
 }
 
 /** By when a liveness probe that fails must have been heard of, in ms: before that, Ready proves little. 0 where no container has one. */
@@ -79,9 +110,20 @@ export function waitingFor(pod: Pod): string {
   const init = list(pod.status?.initContainerStatuses).find(status => status.state?.terminated == null && status.started !== true)
   if (init !== undefined) return `init container ${init.name} ${init.state?.running == null ? 'is being created' : 'is running'}`
   const creating = statuses.find(status => status.state?.waiting != null)
-  if (creating !== undefined || statuses.length === 0) return 'containers are being created'
+  if (statuses.length === 0) return `node ${foreignLine(text(pod.spec.nodeName), 120)} has not taken it up yet`
+  if (creating !== undefined) return 'containers are being created'
   const starting = list(pod.status?.containerStatuses).find(status => status.ready !== true)
-  return starting === undefined ? 'waiting to be Ready' : `container ${starting.name} is running, not ready yet`
+  return starting === undefined ? waitingForGate(pod) : `container ${starting.name} is running, not ready yet`
+}
+
+/** Its containers are ready; others, such as a load balancer, may have a word in it. */
+function waitingForGate(pod: Pod): string {
+  const gate = list(pod.spec?.readinessGates).find(
+    ({ conditionType }) => list(pod.status?.conditions).find(({ type }) => type === conditionType)?.status !== 'True',
+  )
+  if (gate === undefined) return 'waiting to be Ready'
+  const said = foreignLine(text(list(pod.status?.conditions).find(({ type }) => type === gate.conditionType)?.message), 240)
+  return `its readiness gate ${foreignLine(text(gate.conditionType), 120)} is not met${said === '' ? '' : `: ${said}`}`
 }
 
 function containerStatuses(pod: Pod): readonly ContainerStatus[] {
@@ -100,13 +142,24 @@ function judgeScheduling({ pod, events, floor, endedAt, now }: PodContext): Find
   if (autoscaler !== undefined && autoscaler.reason !== 'NotTriggerScaleUp')
     return { reason: 'Unschedulable', message: `${message} (the autoscaler adds a node)`, doomed: false }
   const since = latest([timeOf(condition.lastTransitionTime), floor, endedAt], now)
-  const preempting = text(pod.status?.nominatedNodeName) !== ''
-  const grace = preempting ? GRACES.Preempting : /PersistentVolumeClaim/i.test(said) ? GRACES.UnboundVolume : GRACES.Unschedulable
-  return within(grace, since, now, 'Unschedulable', message)
+  return within(schedulingGrace(pod, said), since, now, 'Unschedulable', message)
+}
+
+/** The scheduler names the taints that keep the pod away; those that a node's own state sets go again. */
+function schedulingGrace(pod: Pod, said: string): Grace {
+  if (/node\.kubernetes\.io\/(memory|disk|pid)-pressure/.test(said)) return GRACES.NodePressure
+  if (
+    /node\.kubernetes\.io\/(not-ready|unreachable|network-unavailable)|node\.cloudprovider\.kubernetes\.io\/uninitialized/.test(
+      said,
+    )
+  )
+    return GRACES.NodeAway
+  if (text(pod.status?.nominatedNodeName) !== '') return GRACES.Preempting
+  return /PersistentVolumeClaim/i.test(said) ? GRACES.UnboundVolume : GRACES.Unschedulable
 }
 
 function judgeContainers(context: PodContext): readonly PodFinding[] {
-  const { pod, events, now, restartsBefore, floor = 0, mayBeMended = false } = context
+  const { pod, events, now, restartsBefore, floor = 0, mayBeMended = false, readyElsewhere = false } = context
   const findings: PodFinding[] = []
   const specs: readonly { container: Container; init: boolean }[] = [
     ...list(pod.spec?.initContainers).map(container => ({ container, init: true })),
@@ -127,6 +180,7 @@ function judgeContainers(context: PodContext): readonly PodFinding[] {
       events: own,
       floor,
       mayBeMended,
+      readyElsewhere,
       now,
     })
     if (finding !== undefined) findings.push({ ...finding, pod: text(pod.metadata?.name), container: container.name })
@@ -141,9 +195,10 @@ function concerns(event: Event, container: string): boolean {
 }
 
 /** What keeps a pod's containers from being created at all stands in events only. */
-function judgeSetUp({ pod, events, floor, endedAt, now }: PodContext): Finding | undefined {
+function judgeSetUp(context: PodContext): Finding | undefined {
+  const { pod, events, floor, endedAt, now } = context
   if (text(pod.spec?.nodeName) === '' || isSetUp(pod)) return undefined
-  const event = newest(events, 'FailedMount', 'FailedAttachVolume', 'FailedCreatePodSandBox')
+  const event = newest(events, 'FailedMount', 'FailedMapVolume', 'FailedAttachVolume', 'FailedCreatePodSandBox')
   if (event === undefined) return undefined
   // Any of these comes after the volumes and the sandbox are there.
   const further = newest(events, 'Pulling', 'Pulled', 'Created', 'Started')
@@ -151,14 +206,17 @@ function judgeSetUp({ pod, events, floor, endedAt, now }: PodContext): Finding |
   const since = latest([conditionSince(pod, 'PodScheduled', 'True') ?? firstEventTime(event), floor], now)
   const said = foreignLine(text(event.message))
   if (event.reason === 'FailedCreatePodSandBox') {
-    const message = `the pod's sandbox cannot be created: ${said}`
-    return within(GRACES.FailedCreatePodSandBox, since, now, 'FailedCreatePodSandBox', message)
+    const message = `the pod's sandbox cannot be created${where(context)}: ${said}`
+    return within(onOneNode(GRACES.FailedCreatePodSandBox, context), since, now, 'FailedCreatePodSandBox', message)
   }
   if (event.reason === 'FailedAttachVolume') {
     const message = `a volume cannot be attached: ${said}`
     return within(GRACES.FailedAttachVolume, latest([since, endedAt], now), now, 'FailedAttachVolume', message)
   }
-  return within(GRACES.FailedMount, since, now, 'FailedMount', `a volume cannot be mounted: ${said}`)
+  // A StatefulSet's pods have volumes of their own: that another one's can be mounted says nothing of this one's.
+  const shared = !list(pod.metadata?.ownerReferences).some(owner => owner.kind === 'StatefulSet')
+  const grace = shared ? onOneNode(GRACES.FailedMount, context) : GRACES.FailedMount
+  return within(grace, since, now, 'FailedMount', `a volume cannot be mounted${shared ? where(context) : ''}: ${said}`)
 }
 
 /** Volumes and sandbox were there once: a container has been, or is about to be, started. */

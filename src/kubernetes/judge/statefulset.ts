@@ -6,16 +6,8 @@ import { within } from './container.ts'
 import { count, text } from './fields.ts'
 import { GRACES } from './grace.ts'
 import { isGone, isReady, type PodFinding, provenAt, waitingFor } from './pod.ts'
-import {
-  blank,
-  conclude,
-  disturbancesOf,
-  judgePods,
-  judgePresence,
-  judgeRefusedPods,
-  judgeReplacements,
-  type Snapshot,
-} from './workload.ts'
+import { judgeRefusedPods } from './refusals.ts'
+import { blank, conclude, disturbancesOf, judgePods, judgePresence, judgeReplacements, overdue, type Snapshot } from './workload.ts'
 
 const HASH = 'controller-revision-hash'
 
@@ -62,13 +54,15 @@ export function judgeStatefulSet(snapshot: Snapshot<StatefulSet>, now: number): 
     ...judgeBlockers(snapshot, now),
   ]
   const healthy = { message: whatStaysOld(set, current.length, total), provenAt: Math.max(0, ...current.map(provenAt)) }
-  return conclude(known, findings, whatIsMissing(snapshot, set, current, total), healthy, now)
+  const waiting = whatIsMissing(snapshot, set, current, total)
+  return conclude(known, findings, waiting === '' ? '' : waiting + overdue(snapshot.pods, now), healthy, now)
 }
 
 /** With ordered pods an old one that is not Ready holds up the update that would replace it: a known limitation of the controller. */
 function judgeBlockers(snapshot: Snapshot<StatefulSet>, now: number): readonly PodFinding[] {
   if (snapshot.object?.spec?.podManagementPolicy === 'Parallel') return []
   const sick = outdatedPods(snapshot).filter(pod => !isReady(pod))
+  if (sick.length < unavailableAllowed(snapshot.object)) return []
   return judgePods(snapshot, sick, now)
     .filter(finding => finding.reason !== '')
     .map(finding => {
@@ -77,6 +71,12 @@ function judgeBlockers(snapshot: Snapshot<StatefulSet>, now: number): readonly P
       const { pod, container } = finding
       return { ...decided, pod, ...(container === undefined ? {} : { container }) }
     })
+}
+
+/** How many pods may be down before the update waits for them: one, or maxUnavailable where the cluster knows that field. A share counts as one. */
+function unavailableAllowed(set: StatefulSet | undefined): number {
+  const { maxUnavailable } = (set?.spec?.updateStrategy?.rollingUpdate ?? {}) as { maxUnavailable?: unknown }
+  return Math.max(1, count(maxUnavailable))
 }
 
 function whatIsMissing(snapshot: Snapshot<StatefulSet>, set: StatefulSet, current: readonly Pod[], total: number): string {

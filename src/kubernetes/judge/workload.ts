@@ -1,14 +1,13 @@
 // What the judges of all kinds have in common: what they are shown, and what they say of a workload that is not there or of its pods.
 import type { ControllerRevision, ReplicaSet } from 'kubernetes-types/apps/v1.js'
 import type { Event, Pod } from 'kubernetes-types/core/v1.js'
+import type { EndpointSlice } from 'kubernetes-types/discovery/v1.js'
 import type { Judgement } from '../../deploy/verdict.ts'
 import { foreignLine } from '../../runner/foreign-text.ts'
 import type { KubernetesObject } from '../objects.ts'
-import { within } from './container.ts'
-import { eventTime, firstEventTime, newest } from './events.ts'
-import { count, latest, text, timeOf } from './fields.ts'
+import { count, text, timeOf } from './fields.ts'
 import { GRACES } from './grace.ts'
-import { judgePod, type PodFinding, restartsOf } from './pod.ts'
+import { isReady, judgePod, type PodFinding, restartsOf } from './pod.ts'
 
 /** All that is known of one workload at one instant: raw API objects. */
 export interface Snapshot<T = KubernetesObject> {
@@ -27,6 +26,12 @@ export interface Snapshot<T = KubernetesObject> {
   readonly controllerRevisions?: readonly ControllerRevision[]
   /** Pods that the workload or any of these ReplicaSets owns. */
   readonly pods: readonly Pod[]
+  /** A Service's. */
+  readonly endpointSlices?: readonly EndpointSlice[]
+  /** The object as it was when the release began; undefined where it was not there. What was amiss before is not held against the release. */
+  readonly before?: T | undefined
+  /** The release's other objects in the same namespace, as they are: what a Service's selector may meet. */
+  readonly others?: () => readonly KubernetesObject[]
   /** Events of the workload, its ReplicaSets and pods by their uid, oldest first. */
   readonly events: (uid: string) => readonly Event[]
   /** Restarts of a container, by its pod's uid, that had happened before the release began. */
@@ -56,11 +61,17 @@ export function judgePresence<T>(
   if (object === undefined) return judgeAbsence(snapshot, now)
   if (object.metadata?.deletionTimestamp != null)
     return { phase: 'failed', reason: 'NotFound', message: `${snapshot.name} is being deleted by somebody else` }
-  const observed = object.status?.observedGeneration
-  if (observed == null && !observes) return undefined
-  if (count(observed) < Math.max(snapshot.generation, count(object.metadata?.generation)))
+  const observed = generationOf(object.status?.observedGeneration)
+  if (observed === undefined && !observes) return undefined
+  if ((observed ?? 0) < Math.max(snapshot.generation, count(object.metadata?.generation)))
     return { phase: 'progressing', reason: '', message: 'waiting for the controller to see the change' }
   return undefined
+}
+
+/** Argo Rollouts writes the number as text, and its first versions wrote a hash there, which says nothing. */
+function generationOf(value: unknown): number | undefined {
+  if (typeof value === 'string') return /^\d+$/.test(value) ? Number(value) : undefined
+  return typeof value === 'number' ? value : undefined
 }
 
 export function judgeAbsence<T>(
@@ -75,6 +86,7 @@ export function judgeAbsence<T>(
 
 export function judgePods<T>(snapshot: Snapshot<T>, pods: readonly Pod[], now: number): readonly PodFinding[] {
   const endedAt = endingUntil(snapshot)
+  const nodes = new Set(pods.filter(isReady).map(pod => text(pod.spec?.nodeName)))
   return pods.flatMap(pod => {
     const uid = text(pod.metadata?.uid)
     return judgePod({
@@ -84,6 +96,7 @@ export function judgePods<T>(snapshot: Snapshot<T>, pods: readonly Pod[], now: n
       floor: snapshot.since,
       mayBeMended: snapshot.generation > 0,
       endedAt,
+      readyElsewhere: nodes.size > 1 || (nodes.size === 1 && !nodes.has(text(pod.spec?.nodeName))),
       now,
     })
   })
@@ -122,13 +135,21 @@ export function judgeReplacements<T>(
   return [{ reason, message, doomed: true, pod: text(last.metadata?.name) }]
 }
 
-/** What LimitRanger and PodSecurity say when they refuse a pod. */
-export const REFUSED_FOR_GOOD = /(?:maximum|minimum) \S+ usage per (?:Container|Pod) is |violates PodSecurity "/
-
 /** When the last pod that is ending must be gone, or the last one went: until then it holds quota, ports, volumes and room. */
 export function endingUntil<T>({ pods, lastPodGoneAt }: Snapshot<T>): number | undefined {
   const times = [...pods.map(pod => timeOf(pod.metadata?.deletionTimestamp)), lastPodGoneAt].filter(time => time !== undefined)
   return times.length === 0 ? undefined : Math.max(...times)
+}
+
+/** A kubelet ends a pod within its grace period; one that is there for longer has a node that is gone, or a finalizer that nobody clears. */
+const OVERDUE_MS = 30_000
+
+/** Of pods that should have ended and have not: which, in a few words. Empty where there is none. */
+export function overdue(pods: readonly Pod[], now: number): string {
+  const pod = pods.find(candidate => (timeOf(candidate.metadata?.deletionTimestamp) ?? now) + OVERDUE_MS < now)
+  if (pod === undefined) return ''
+  const node = foreignLine(text(pod.spec?.nodeName), 120)
+  return `; pod ${text(pod.metadata?.name)} should have ended long ago${node === '' ? '' : `: its node ${node} may be gone`}`
 }
 
 export function told(workload: string, finding: PodFinding): Pick<Judgement, 'reason' | 'message' | 'culprit'> {
@@ -144,19 +165,6 @@ export function disturbancesOf(pods: readonly Pod[]): string {
     .map(pod => `${text(pod.metadata?.uid)}:${restartsOf(pod)}`)
     .sort()
     .join(',')
-}
-
-/** Pods that could not even be created, as StatefulSets, DaemonSets and Jobs tell of it: in an event of the workload's own. */
-export function judgeRefusedPods<T>(snapshot: Snapshot<T>, now: number): readonly PodFinding[] {
-  const { metadata } = snapshot.object as { metadata?: { uid?: unknown } }
-  const event = newest(snapshot.events(text(metadata?.uid)), 'FailedCreate', 'SuccessfulCreate')
-  if (event?.reason !== 'FailedCreate' || eventTime(event) + 1_000 < snapshot.since) return []
-  const message = `pods cannot be created: ${foreignLine(text(event.message))}`
-  const from = latest([firstEventTime(event), snapshot.since], now)
-  const since = latest([from, endingUntil(snapshot)], now)
-  const ms = Math.max(GRACES.FailedCreate.ms, since - from + 5_000)
-  if (REFUSED_FOR_GOOD.test(message)) return [{ ...within(GRACES.Refused, from, now, 'FailedCreate', message), pod: '' }]
-  return [{ ...within({ ms }, since, now, 'FailedCreate', message), pod: '' }]
 }
 
 /** The judgement of a workload with pods, once it is known what is amiss and what is yet to come. */
