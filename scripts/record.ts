@@ -1,5 +1,6 @@
 // Records the scenarios of the judge's tests from the sandbox's cluster: `npm run record`, or `npm run record -- good image-late` for some of them.
-// Each runs in a namespace of its own, which is removed afterwards.
+// Each runs in a namespace of its own, which is removed afterwards. Those that define kinds or nodes change the whole cluster: they are for one that
+// nobody else uses (sandbox/README.md, Another minor version).
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,9 +13,9 @@ import {
   type Json,
   type Kind,
   type Recording,
-  type WorkloadKind,
 } from '../__tests__/kubernetes/judge/recording.ts'
-import { BASE_IMAGE, type Happening, type Scenario, scenarios } from '../__tests__/kubernetes/judge/scenarios.ts'
+import { BASE_IMAGE } from '../__tests__/kubernetes/judge/scenario-objects.ts'
+import { type Happening, type Scenario, scenarios } from '../__tests__/kubernetes/judge/scenarios.ts'
 import { sandboxEnvironment, sandboxVariables } from '../sandbox/index.ts'
 import { systemClock } from '../src/deploy/clock.ts'
 import { connect } from '../src/kubernetes/connection.ts'
@@ -26,7 +27,9 @@ const AT_ONCE = 6
 const LARGEST_BYTES = 150_000
 const LONGEST_BEFORE_MS = 60_000
 
-const folder = join(import.meta.dirname, '..', '__tests__', 'kubernetes', 'judge', 'recorded')
+/** The minor version whose recordings stand in the folder itself; others have one of their own in it. */
+const USUAL_MINOR = '1.34'
+
 const run = randomBytes(3).toString('hex')
 const interrupted = new AbortController()
 process.once('SIGINT', () => interrupted.abort())
@@ -49,6 +52,10 @@ const connection = await connect({
 })
 const { api } = connection
 const { gitVersion } = await api.request<{ gitVersion: string }>('GET', '/version')
+const minor = /^v(\d+\.\d+)/.exec(gitVersion)?.[1] ?? gitVersion
+const recorded = join(import.meta.dirname, '..', '__tests__', 'kubernetes', 'judge', 'recorded')
+const folder = minor === USUAL_MINOR ? recorded : join(recorded, minor)
+
 async function record(scenario: Scenario): Promise<Recording> {
   const namespace = `record-${scenario.name}-${run}`.slice(0, 63)
   const stop = new AbortController()
@@ -58,6 +65,7 @@ async function record(scenario: Scenario): Promise<Recording> {
   try {
     await send({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
     await until(10_000, async () => exists(`/api/v1/namespaces/${namespace}/serviceaccounts/default`), signal)
+    for (const object of scenario.cluster ?? []) await define(object, signal)
     if (scenario.before !== undefined) {
       for (const object of scenario.before) {
         await send(object, namespace)
@@ -67,34 +75,40 @@ async function record(scenario: Scenario): Promise<Recording> {
       await pause((scenario.sickFor ?? 0) * 1_000, undefined, { signal })
     }
     const recorder = new Recorder(api.now())
+    const judged = scenario.release.at(-1) ?? {}
+    const { apiVersion, kind: judgedKind } = judged as { apiVersion: string; kind: string }
+    const known: readonly (readonly [group: string, plural: string, kind: Kind])[] = [
+      ['/apis/apps/v1', 'deployments', 'Deployment'],
+      ['/apis/apps/v1', 'replicasets', 'ReplicaSet'],
+      ['/apis/apps/v1', 'statefulsets', 'StatefulSet'],
+      ['/apis/apps/v1', 'daemonsets', 'DaemonSet'],
+      ['/apis/apps/v1', 'controllerrevisions', 'ControllerRevision'],
+      ['/apis/batch/v1', 'jobs', 'Job'],
+      ['/api/v1', 'pods', 'Pod'],
+      ['/api/v1', 'events', 'Event'],
+      ...(judgedKind === 'Service' ? [['/apis/discovery.k8s.io/v1', 'endpointslices', 'EndpointSlice'] as const] : []),
+    ]
+    const paths = new Map(known.map(([group, plural, kind]) => [`${group}/namespaces/${namespace}/${plural}`, kind]))
+    paths.set((await api.resource(apiVersion, judgedKind)).path(namespace), judgedKind)
     await Promise.all(
-      [
-        ['/apis/apps/v1', 'deployments', 'Deployment'],
-        ['/apis/apps/v1', 'replicasets', 'ReplicaSet'],
-        ['/apis/apps/v1', 'statefulsets', 'StatefulSet'],
-        ['/apis/apps/v1', 'daemonsets', 'DaemonSet'],
-        ['/apis/apps/v1', 'controllerrevisions', 'ControllerRevision'],
-        ['/apis/batch/v1', 'jobs', 'Job'],
-        ['/api/v1', 'pods', 'Pod'],
-        ['/api/v1', 'events', 'Event'],
-      ].map(([group, plural, kind]) =>
+      [...paths].map(([path, kind]) =>
         watchList({
           api,
-          path: `${group}/namespaces/${namespace}/${plural}`,
-          onObjects: objects => recorder.all(kind as Kind, objects),
-          onEvent: (type, object) =>
-            type === 'DELETED' ? recorder.gone(kind as Kind, object) : recorder.put(kind as Kind, object),
+          path,
+          onObjects: objects => recorder.all(kind, objects),
+          onEvent: (type, object) => (type === 'DELETED' ? recorder.gone(kind, object) : recorder.put(kind, object)),
           signal,
           clock: systemClock,
         }),
       ),
     )
     let workload: KubernetesObject | undefined
+    const createdAt = api.now()
     for (const object of scenario.release) workload = await send(object, namespace)
     const appliedAt = api.now()
     for (const happening of [...(scenario.happenings ?? [])].sort((a, b) => a.at - b.at)) {
       await pause(Math.max(0, appliedAt + happening.at * 1_000 - api.now()), undefined, { signal })
-      await happen(happening, namespace, recorder)
+      await happen(happening, namespace, recorder, workload)
     }
     await pause(Math.max(0, appliedAt + scenario.seconds * 1_000 - api.now()), undefined, { signal })
     return {
@@ -102,7 +116,9 @@ async function record(scenario: Scenario): Promise<Recording> {
       kubernetes: gitVersion,
       beganAt: recorder.beganAt,
       appliedAt: appliedAt - recorder.beganAt,
-      ...(workload === undefined || workload.kind === 'Deployment' ? {} : { kind: workload.kind as WorkloadKind }),
+      ...(judgedKind === 'Deployment' ? {} : { kind: judgedKind }),
+      ...(USUAL_APIS.has(`${apiVersion}/${judgedKind}`) ? {} : { apiVersion }),
+      createdAt: createdAt - recorder.beganAt,
       generation: workload?.metadata.generation ?? 0,
       frames: recorder.frames,
     }
@@ -112,6 +128,8 @@ async function record(scenario: Scenario): Promise<Recording> {
     await api.request('DELETE', `/api/v1/namespaces/${namespace}`).catch(() => undefined)
   }
 }
+
+const USUAL_APIS = new Set(['apps/v1/Deployment', 'apps/v1/StatefulSet', 'apps/v1/DaemonSet', 'batch/v1/Job'])
 
 class Recorder {
   readonly beganAt: number
@@ -196,8 +214,16 @@ function withoutNoise(object: KubernetesObject): Json {
   return JSON.parse(JSON.stringify(copy)) as Json
 }
 
-async function happen(happening: Happening, namespace: string, recorder: Recorder): Promise<void> {
+async function happen(
+  happening: Happening,
+  namespace: string,
+  recorder: Recorder,
+  judged: KubernetesObject | undefined,
+): Promise<void> {
   if ('apply' in happening) for (const object of happening.apply) await send(object, namespace)
+  else if ('owned' in happening) for (const object of happening.owned) await send(ownedBy(judged, object), namespace)
+  else if ('status' in happening) await writeStatus(judged, namespace, happening.status)
+  else if ('says' in happening) await say(judged, namespace, happening.says)
   else if ('pushImage' in happening) await pushTag(happening.pushImage.replace('RUN', run))
   else if ('scale' in happening)
     await api.request('PATCH', `/apis/apps/v1/namespaces/${namespace}/deployments/web/scale`, {
@@ -219,6 +245,65 @@ async function happen(happening: Happening, namespace: string, recorder: Recorde
         contentType: 'application/merge-patch+json',
       })
   }
+}
+
+/** The judged object's controller writes its status: one that does not run here, in its words. `GENERATION` stands for the object's present one. */
+async function writeStatus(
+  judged: KubernetesObject | undefined,
+  namespace: string,
+  status: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  if (judged === undefined) throw new Error('there is nothing whose status could be written')
+  const path = (await api.resource(judged.apiVersion, judged.kind)).path(namespace, judged.metadata.name)
+  const live = await api.request<KubernetesObject>('GET', path)
+  const now = new Date(api.now()).toISOString().replace(/\.\d+Z$/, 'Z')
+  const text = JSON.stringify({ status })
+    .replaceAll('"GENERATION"', String(live.metadata.generation ?? 1))
+    .replaceAll('"NOW"', JSON.stringify(now))
+  await api.request('PATCH', `${path}/status`, { body: JSON.parse(text), contentType: 'application/merge-patch+json' })
+}
+
+/** The judged object's controller says something in an event. */
+async function say(
+  judged: KubernetesObject | undefined,
+  namespace: string,
+  { reason, message, warning }: { readonly reason: string; readonly message: string; readonly warning: boolean },
+): Promise<void> {
+  const now = new Date(api.now()).toISOString().replace(/\.\d+Z$/, 'Z')
+  const { apiVersion, kind, metadata } = judged ?? { apiVersion: '', kind: '', metadata: { name: '' } }
+  const body = {
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name: `${metadata.name}.${randomBytes(6).toString('hex')}`, namespace },
+    involvedObject: { apiVersion, kind, name: metadata.name, namespace, uid: metadata.uid },
+    reason,
+    message,
+    type: warning ? 'Warning' : 'Normal',
+    firstTimestamp: now,
+    lastTimestamp: now,
+    count: 1,
+  }
+  await api.request('POST', `/api/v1/namespaces/${namespace}/events`, { body })
+}
+
+function ownedBy(judged: KubernetesObject | undefined, object: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { apiVersion, kind, metadata } = judged ?? {}
+  const owner = { apiVersion, kind, name: metadata?.name, uid: metadata?.uid, controller: true, blockOwnerDeletion: true }
+  return { ...object, metadata: { ...(object['metadata'] as object), ownerReferences: [owner] } }
+}
+
+/** A definition or a node, which stays for other scenarios. */
+async function define(object: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<void> {
+  const { kind, metadata } = await send(object)
+  if (kind !== 'CustomResourceDefinition') return
+  const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${metadata.name}`
+  const isEstablished = async (): Promise<boolean> => {
+    const { status } = await api.request<{ status?: { conditions?: { type: string; status: string }[] } }>('GET', path)
+    return (status?.conditions ?? []).some(({ type, status: holds }) => type === 'Established' && holds === 'True')
+  }
+  await until(10_000, isEstablished, signal)
+  // The kinds of the new API are told a moment later.
+  await pause(2_000, undefined, { signal })
 }
 
 /** Applies an object as deploy-k8s does. */

@@ -4,7 +4,7 @@ import type { KubernetesApi, StreamOptions } from '../../src/kubernetes/api.ts'
 import type { KubernetesObject } from '../../src/kubernetes/objects.ts'
 import { ReleaseWatch, type Workload } from '../../src/kubernetes/release-watch.ts'
 import { ManualClock, settle } from '../deploy/manual-clock.ts'
-import { type Json, type Kind, merge, type Recording } from './judge/recording.ts'
+import { type Json, judgedKind, type Kind, merge, type Recording } from './judge/recording.ts'
 import { Replay, readRecording } from './judge/replay.ts'
 
 const KINDS: Readonly<Record<string, Kind>> = {
@@ -14,8 +14,13 @@ const KINDS: Readonly<Record<string, Kind>> = {
   jobs: 'Job',
   replicasets: 'ReplicaSet',
   controllerrevisions: 'ControllerRevision',
+  replicationcontrollers: 'ReplicationController',
   pods: 'Pod',
   events: 'Event',
+  services: 'Service',
+  endpointslices: 'EndpointSlice',
+  rollouts: 'Rollout',
+  horizontalpodautoscalers: 'HorizontalPodAutoscaler',
 }
 
 /** The API server of a recording. The clock shows its time. */
@@ -24,18 +29,24 @@ class RecordedApi {
   readonly #recording: Recording
   readonly #states = new Map<string, Json>()
   readonly #streams = new Map<Kind, (line: string) => void>()
+  /** What came before is listed, what comes after is watched. */
+  readonly #listedAt: number
   #next = 0
 
   constructor(recording: Recording) {
     this.#recording = recording
+    this.#listedAt = recording.createdAt ?? recording.appliedAt
     this.clock = new ManualClock(recording.beganAt)
   }
 
   readonly api = {
     now: () => this.clock.now(),
+    resource: async (_: string, kind: string) => ({
+      path: (namespace: string) => `/apis/recorded/namespaces/${namespace}/${kind.toLowerCase()}s`,
+    }),
     list: async (path: string) => {
       const kind = kindOf(path)
-      const listed = this.#recording.frames.filter(frame => frame.kind === kind && frame.at <= this.#recording.appliedAt)
+      const listed = this.#recording.frames.filter(frame => frame.kind === kind && frame.at <= this.#listedAt)
       const objects = new Map<string, Json>()
       for (const frame of listed) {
         if (frame.type === 'DELETED') objects.delete(frame.uid)
@@ -53,10 +64,10 @@ class RecordedApi {
 
   /** Sends what was told until `at` ms. */
   async playUntil(at: number): Promise<void> {
-    const { frames, appliedAt, beganAt } = this.#recording
+    const { frames, beganAt } = this.#recording
     for (; (frames[this.#next]?.at ?? Number.POSITIVE_INFINITY) <= at; this.#next++) {
       const frame = frames[this.#next]
-      if (frame === undefined || frame.at <= appliedAt) continue
+      if (frame === undefined || frame.at <= this.#listedAt) continue
       await this.clock.advance(beganAt + frame.at - this.clock.now())
       const before = this.#states.get(frame.uid) ?? null
       const object = frame.type === 'ADDED' ? frame.object : frame.type === 'MODIFIED' ? merge(before, frame.patch) : before
@@ -74,14 +85,16 @@ function kindOf(path: string): Kind {
 }
 
 async function watching(recording: Recording): Promise<{ server: RecordedApi; watch: ReleaseWatch; workload: Workload }> {
-  const { frames, kind = 'Deployment' } = recording
+  const { frames } = recording
+  const { apiVersion, kind } = judgedKind(recording)
   const first = frames.find(frame => frame.kind === kind && frame.type === 'ADDED')
   const namespace = (first?.type === 'ADDED' ? (first.object as unknown as KubernetesObject).metadata.namespace : undefined) ?? ''
-  const workload: Workload = { apiVersion: kind === 'Job' ? 'batch/v1' : 'apps/v1', kind, namespace, name: 'web' }
+  const workload: Workload = { apiVersion, kind, namespace, name: 'web' }
+  const deployment: Workload = { apiVersion: 'apps/v1', kind: 'Deployment', namespace, name: 'web' }
   const server = new RecordedApi(recording)
   const watch = new ReleaseWatch({
     api: server.api,
-    workloads: [workload],
+    workloads: kind === 'Service' ? [deployment, workload] : [workload],
     clock: server.clock,
     signal: new AbortController().signal,
     namespace,
@@ -110,6 +123,15 @@ describe('a watched release is judged as the recording is', () => {
     'job-fails',
     'job-removed',
     'job-restarts',
+    'replicaset-crashes',
+    'replication-controller-good',
+    'service-good',
+    'service-recreated',
+    'service-wrong-port',
+    'load-balancer-without-a-cloud',
+    'autoscaler-broken-before',
+    'rollout-crashes',
+    'knative-crashes',
   ])('%s', async scenario => {
     const recording = readRecording(scenario)
     const replay = new Replay(recording)
@@ -118,7 +140,7 @@ describe('a watched release is judged as the recording is', () => {
     const end = recording.frames.at(-1)?.at ?? 0
     for (let at = recording.appliedAt + 50; at <= end + 30_000; at += 1_000) {
       await server.playUntil(at)
-      const seen = observation.judge().workloads[0]
+      const seen = observation.judge().workloads.at(-1)
       expect({ at, ...seen }).toEqual({ at, ...replay.judge(at) })
     }
     observation.close()

@@ -24,9 +24,6 @@ export function kubernetesMinor(): string {
   return minor
 }
 
-/** Whether the cluster is of a minor version that was asked for: it may run beside the usual one. */
-export const isOtherMinor = (): boolean => kubernetesMinor() !== byDefault
-
 export const hyperkubePath = (): string => statePath('cluster', 'bin', 'hyperkube')
 const programs = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kube-proxy', 'kubelet', 'kubectl']
 

@@ -1,7 +1,7 @@
 // A real one-node Kubernetes cluster as plain processes of this machine, as root: etcd, the control plane, containerd, kubelet, kube-proxy.
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { busybox, busyboxRequirement } from '../busybox.ts'
 import { findProgram, mustRun, run } from '../command.ts'
 import { bootId } from '../identity.ts'
@@ -11,7 +11,7 @@ import { accepts, isRunning, remove, start } from '../processes.ts'
 import { say, seconds, sleep } from '../progress.ts'
 import { statePath, writeWhole } from '../state.ts'
 import { makeCertificates, writeKubeconfig } from './certificates.ts'
-import { isOtherMinor, kubernetesMinor, kubernetesProgram, provideHyperkube } from './hyperkube.ts'
+import { kubernetesMinor, kubernetesProgram, provideHyperkube } from './hyperkube.ts'
 
 export const clusterRequirements: Requirement[] = [
   { provides: 'etcd', package: 'etcd-server' },
@@ -230,10 +230,14 @@ async function prepareNetwork(): Promise<void> {
   if (existsSync(filter)) writeFileSync(filter, '1')
 }
 
-/** A kubelet removes the cgroups of pods that it does not know, so a second one on the machine needs a root of its own. */
+/**
+ * A kubelet removes the cgroups of pods that it does not know: where there may be another one on the machine, for the state folder is not the usual
+ * one, it has a root of its own.
+ */
 function ownCgroupRoot(): string | undefined {
-  if (!isOtherMinor()) return undefined
-  const root = `/deploy-actions-${kubernetesMinor()}`
+  const folder = process.env['SANDBOX_DIR']
+  if (!folder) return undefined
+  const root = `/deploy-actions-${basename(resolve(folder))}`
   const hierarchies = existsSync('/sys/fs/cgroup/cgroup.controllers') ? [''] : readdirSync('/sys/fs/cgroup')
   for (const hierarchy of hierarchies) mkdirSync(join('/sys/fs/cgroup', hierarchy, root), { recursive: true })
   return root

@@ -1,63 +1,11 @@
 // What is not a Deployment, instant by instant: each row is an object as the API server would send it, and what is said of it.
 import { describe, expect, test } from '@jest/globals'
 import type { Pod } from 'kubernetes-types/core/v1.js'
-import type { Judgement } from '../../../src/deploy/verdict.ts'
 import { followedKind, runsPods } from '../../../src/kubernetes/judge/kinds.ts'
 import type { Snapshot } from '../../../src/kubernetes/judge/workload.ts'
 import type { KubernetesObject } from '../../../src/kubernetes/objects.ts'
-import { at, BEGAN, condition, event, type PodGiven, pod, running, stamp, terminated, waiting } from './objects.ts'
-
-type Expected = { readonly [Field in keyof Judgement]?: Judgement[Field] | undefined }
-type Fields = Readonly<Record<string, unknown>>
-type Row = readonly [what: string, given: Snapshot, seconds: number, expected: Expected]
-
-function check(given: Snapshot, seconds: number, { recheckAt, message, ...rest }: Expected): void {
-  const { object } = given
-  if (object === undefined) throw new Error('nothing to judge')
-  const judgement = followedKind(object)?.judge(given, at(seconds))
-  expect(judgement).toMatchObject(rest)
-  if (message !== undefined) expect(judgement?.message).toContain(message)
-  if (recheckAt !== undefined) expect(judgement?.recheckAt).toBe(at(recheckAt))
-}
-
-const progressing = { phase: 'progressing' } as const
-const failed = { phase: 'failed' } as const
-const healthy = { phase: 'healthy', reason: '', culprit: '' } as const
-
-function object(
-  apiVersion: string,
-  kind: string,
-  spec: Fields,
-  status: Fields | undefined,
-  metadata: Fields = {},
-): KubernetesObject {
-  return {
-    apiVersion,
-    kind,
-    metadata: { name: 'web', namespace: 'shop', uid: 'w', creationTimestamp: stamp(0), ...metadata },
-    spec,
-    ...(status === undefined ? {} : { status }),
-  }
-}
-
-function shown(
-  given: KubernetesObject,
-  pods: readonly Pod[] = [],
-  more: Partial<Omit<Snapshot, 'events'>> & { readonly events?: readonly ReturnType<typeof event>[] } = {},
-): Snapshot {
-  const { events = [], ...rest } = more
-  return {
-    name: `${given.kind.toLowerCase()}/web`,
-    object: given,
-    generation: 1,
-    since: BEGAN,
-    replicaSets: [],
-    pods,
-    restartsBefore: () => 0,
-    ...rest,
-    events: uid => events.filter(candidate => candidate.involvedObject.uid === uid),
-  }
-}
+import { at, condition, event, type PodGiven, pod, running, stamp, terminated, waiting } from './objects.ts'
+import { check, type Fields, failed, healthy, object, progressing, type Row, shown } from './tables.ts'
 
 /** A pod of the given revision, owned by the workload. */
 const podOf = (name: string, revision: string, more: PodGiven = {}): Pod =>
@@ -567,12 +515,21 @@ test.each<[apiVersion: string, kind: string, followed: boolean, workload: boolea
   ['apps/v1', 'StatefulSet', true, true],
   ['batch/v1', 'Job', true, true],
   ['v1', 'Pod', true, true],
-  ['batch/v1', 'CronJob', false, false],
+  ['apps/v1', 'ReplicaSet', true, true],
+  ['v1', 'ReplicationController', true, true],
+  ['argoproj.io/v1alpha1', 'Rollout', true, true],
+  ['argoproj.io/v1alpha1', 'AnalysisTemplate', true, false],
+  ['batch/v1', 'CronJob', true, false],
+  ['v1', 'Service', true, false],
+  ['autoscaling/v2', 'HorizontalPodAutoscaler', true, false],
+  ['apiregistration.k8s.io/v1', 'APIService', true, false],
+  ['policy/v1', 'PodDisruptionBudget', false, false],
   ['v1', 'ConfigMap', false, false],
-  ['networking.k8s.io/v1', 'Ingress', false, false],
+  ['networking.k8s.io/v1', 'Ingress', true, false],
   ['v1', 'PersistentVolumeClaim', true, false],
   ['gateway.networking.k8s.io/v1', 'HTTPRoute', true, false],
-  ['serving.knative.dev/v1', 'Service', true, false],
+  ['serving.knative.dev/v1', 'Service', true, true],
+  ['eventing.knative.dev/v1', 'Broker', true, false],
 ])('%s %s: followed %s, a workload %s', (apiVersion, kind, followed, workload) => {
   expect(followedKind({ apiVersion, kind }) !== undefined).toBe(followed)
   expect(runsPods({ apiVersion, kind })).toBe(workload)
@@ -595,7 +552,21 @@ describe('whatever the API answers, a judge has a word for it', () => {
     desiredNumberScheduled: 1,
     updatedNumberScheduled: 1,
     phase: 'Pending',
-    conditions: [{ type: 'Failed', status: 'True', reason: 'R', message: 'M', lastTransitionTime: stamp(1) }],
+    conditions: ['Failed', 'Ready', 'AbleToScale', 'Issuing'].map(type => ({
+      type,
+      status: 'False',
+      reason: 'R',
+      message: 'M',
+      observedGeneration: 1,
+      lastTransitionTime: stamp(1),
+    })),
+    currentPodHash: 'h',
+    latestCreatedRevisionName: 'r',
+    pauseConditions: [{ reason: 'CanaryPauseStep' }],
+    parents: [{ parentRef: { name: 'p' }, conditions: [{ type: 'Accepted', status: 'False' }] }],
+    listeners: [{ name: 'l', conditions: [{ type: 'Programmed', status: 'False' }] }],
+    loadBalancer: { ingress: [{ ip: '' }] },
+    lastFailureTime: stamp(1),
     containerStatuses: [{ name: 'app', restartCount: 1, state: terminated(1, 1, 2), lastState: terminated(1, 1, 2) }],
   }
   const spec: Fields = {
@@ -604,8 +575,14 @@ describe('whatever the API answers, a judge has a word for it', () => {
     ordinals: { start: 1 },
     backoffLimit: 1,
     restartPolicy: 'Never',
-    containers: [{ name: 'app' }],
+    containers: [{ name: 'app', ports: [{ name: 'http' }] }],
+    type: 'LoadBalancer',
+    selector: { app: 'web' },
+    ports: [{ name: 'http', port: 80, targetPort: 'http' }],
+    strategy: { canary: { steps: [{ pause: { duration: 3 } }] }, blueGreen: { autoPromotionSeconds: 3 } },
+    template: { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'app', ports: [{ name: 'http' }] }] } },
   }
+  const SLICES = [{ metadata: { name: 's' }, ports: [{ name: 'http' }], endpoints: [{ conditions: { ready: true } }] }]
   test.each([
     ['apps/v1', 'StatefulSet'],
     ['apps/v1', 'DaemonSet'],
@@ -614,16 +591,48 @@ describe('whatever the API answers, a judge has a word for it', () => {
     ['v1', 'PersistentVolumeClaim'],
     ['apiextensions.k8s.io/v1', 'CustomResourceDefinition'],
     ['example.com/v1', 'Database'],
+    ['apps/v1', 'ReplicaSet'],
+    ['v1', 'ReplicationController'],
+    ['v1', 'PersistentVolume'],
+    ['v1', 'Service'],
+    ['batch/v1', 'CronJob'],
+    ['networking.k8s.io/v1', 'Ingress'],
+    ['autoscaling/v2', 'HorizontalPodAutoscaler'],
+    ['apiregistration.k8s.io/v1', 'APIService'],
+    ['argoproj.io/v1alpha1', 'Rollout'],
+    ['serving.knative.dev/v1', 'Service'],
+    ['gateway.networking.k8s.io/v1', 'Gateway'],
+    ['gateway.networking.k8s.io/v1', 'HTTPRoute'],
+    ['cert-manager.io/v1', 'Certificate'],
   ])('%s %s', (apiVersion, kind) => {
-    const judge = (given: unknown, pods: readonly unknown[]): void => {
-      const snapshot = shown(object(apiVersion, kind, {}, {}), pods as readonly Pod[])
-      const judgement = followedKind({ apiVersion, kind })?.judge({ ...snapshot, object: given as KubernetesObject }, at(100))
+    const judge = (
+      given: unknown,
+      pods: readonly unknown[],
+      before?: unknown,
+      other: unknown = given,
+      slices: unknown = SLICES,
+    ): void => {
+      const snapshot = {
+        ...shown(object(apiVersion, kind, {}, {}), pods as readonly Pod[], { events: [event('w', 'R', 'M', 1)] }),
+        object: given as KubernetesObject,
+        before: before as KubernetesObject,
+        others: () => [{ ...(other as KubernetesObject), apiVersion: 'apps/v1', kind: 'Deployment' }],
+        endpointSlices: slices as never,
+      }
+      const judgement = followedKind({ apiVersion, kind })?.judge(snapshot, at(100))
       expect(['progressing', 'healthy', 'failed']).toContain(judgement?.phase)
       for (const told of [judgement?.message, judgement?.reason]) expect(typeof told).toBe('string')
     }
     const whole = object(apiVersion, kind, spec, { observedGeneration: 1, ...rich }, { generation: 1, labels: {} })
     const pods = [podOf('web-1', 'b', crashed), podOf('web-0', 'a', { podStatus: { phase: 'Failed' } })]
-    for (const given of odd(whole)) if (typeof given === 'object' && given !== null && !Array.isArray(given)) judge(given, pods)
+    for (const given of odd(whole))
+      if (typeof given === 'object' && given !== null && !Array.isArray(given)) {
+        judge(given, pods)
+        judge(whole, [], given, given)
+      }
+    if (kind === 'Service')
+      for (const slices of odd(SLICES)) judge({ ...whole, spec: { ...spec, type: 'ClusterIP' } }, [], undefined, whole, slices)
+    if (!runsPods({ apiVersion, kind })) return
     for (const other of odd(pods[0])) if (typeof other === 'object' && other !== null) judge(whole, [other, pods[1]])
     for (const other of odd(pods[1])) if (typeof other === 'object' && other !== null) judge(whole, [pods[0], other])
   })

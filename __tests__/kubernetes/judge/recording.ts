@@ -3,8 +3,8 @@
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 
-export type WorkloadKind = 'Deployment' | 'StatefulSet' | 'DaemonSet' | 'Job'
-export type Kind = WorkloadKind | 'ReplicaSet' | 'ControllerRevision' | 'Pod' | 'Event'
+/** A kind of the API, such as `Pod`. */
+export type Kind = string
 
 /** `at` is in ms after the recording began. ADDED carries the whole object, MODIFIED what is different, DELETED nothing. */
 export type Frame = { readonly at: number; readonly kind: Kind; readonly uid: string } & (
@@ -19,13 +19,22 @@ export interface Recording {
   readonly kubernetes: string
   /** The API server's time of `at: 0`, in ms since 1970. */
   readonly beganAt: number
+  /** When the release began to be applied, in ms after the beginning. Default: at once. */
+  readonly createdAt?: number
   /** When the release had been applied, in ms after the beginning; frames before it are what was live already. */
   readonly appliedAt: number
-  /** Of which kind the workload is. Default: Deployment. */
-  readonly kind?: WorkloadKind
-  /** The workload's generation in the answer to the apply. */
+  /** Of which kind the object is that is judged. Default: Deployment. */
+  readonly kind?: Kind
+  /** And of which API. Default: apps/v1, and batch/v1 of a Job. */
+  readonly apiVersion?: string
+  /** The object's generation in the answer to the apply. */
   readonly generation: number
   readonly frames: readonly Frame[]
+}
+
+/** The API and kind of the object that is judged. */
+export function judgedKind({ kind = 'Deployment', apiVersion }: Recording): { readonly apiVersion: string; readonly kind: Kind } {
+  return { kind, apiVersion: apiVersion ?? (kind === 'Job' ? 'batch/v1' : 'apps/v1') }
 }
 
 /** One frame a line, so that a new recording can be compared with the old one. */

@@ -1,19 +1,43 @@
 // Plays a recording back: what a judge would have been shown, instant by instant, and the loop that follows a release run over it.
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ControllerRevision, ReplicaSet } from 'kubernetes-types/apps/v1.js'
 import type { Event, Pod } from 'kubernetes-types/core/v1.js'
+import type { EndpointSlice } from 'kubernetes-types/discovery/v1.js'
 import type { Clock } from '../../../src/deploy/clock.ts'
 import type { Observation } from '../../../src/deploy/follow.ts'
 import { combine, type Judgement } from '../../../src/deploy/verdict.ts'
 import { eventTime } from '../../../src/kubernetes/judge/events.ts'
-import { type FollowedKind, followedKind } from '../../../src/kubernetes/judge/kinds.ts'
+import { type FollowedKind, followedKind, runsPods } from '../../../src/kubernetes/judge/kinds.ts'
 import type { Snapshot } from '../../../src/kubernetes/judge/workload.ts'
 import type { KubernetesObject } from '../../../src/kubernetes/objects.ts'
-import { type Frame, type Json, type Kind, merge, type Recording } from './recording.ts'
+import { type Frame, type Json, judgedKind, type Kind, merge, type Recording } from './recording.ts'
 
-export function readRecording(scenario: string): Recording {
-  return JSON.parse(readFileSync(join(import.meta.dirname, 'recorded', `${scenario}.json`), 'utf8')) as Recording
+const FOLDER = join(import.meta.dirname, 'recorded')
+/** The minor version of Kubernetes that every scenario is recorded from. */
+const MINOR = '1.34'
+
+const folderOf = (minor: string): string => (minor === MINOR ? FOLDER : join(FOLDER, minor))
+
+/** The minor versions that there are recordings from, the one that has all first. */
+export const minors: readonly string[] = [
+  MINOR,
+  ...readdirSync(FOLDER, { withFileTypes: true })
+    .filter(entry => entry.isDirectory())
+    .map(entry => entry.name)
+    .sort(),
+]
+
+/** Scenarios that are recorded from a minor version. */
+export function recordedFrom(minor: string): readonly string[] {
+  return readdirSync(folderOf(minor))
+    .filter(file => file.endsWith('.json'))
+    .map(file => file.replace(/\.json$/, ''))
+    .sort()
+}
+
+export function readRecording(scenario: string, minor: string = MINOR): Recording {
+  return JSON.parse(readFileSync(join(folderOf(minor), `${scenario}.json`), 'utf8')) as Recording
 }
 
 /** The cluster as it was known at one instant of a recording. Instants only go forward. */
@@ -21,6 +45,7 @@ export class Replay {
   readonly recording: Recording
   readonly #objects = new Map<string, { readonly kind: Kind; readonly object: Json }>()
   readonly #restartsBefore = new Map<string, number>()
+  readonly #before: KubernetesObject | undefined
   #next = 0
   #lastPodGoneAt: number | undefined
 
@@ -28,6 +53,7 @@ export class Replay {
     this.recording = recording
     // What was there before the release is in the frames before its apply.
     this.#playUntil(recording.appliedAt)
+    this.#before = this.#liveBefore()
     for (const pod of this.#all<Pod>('Pod'))
       for (const status of [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])]) {
         const down =
@@ -43,14 +69,15 @@ export class Replay {
   }
 
   #followed(): FollowedKind {
-    const kind = this.recording.kind ?? 'Deployment'
-    const followed = followedKind({ apiVersion: kind === 'Job' ? 'batch/v1' : 'apps/v1', kind })
-    if (followed === undefined) throw new Error(`${kind} is not followed`)
+    const judged = judgedKind(this.recording)
+    const followed = followedKind(judged)
+    if (followed === undefined) throw new Error(`${judged.kind} is not followed`)
     return followed
   }
 
   snapshot(): Snapshot {
-    const { beganAt, appliedAt, generation, kind = 'Deployment' } = this.recording
+    const { beganAt, appliedAt, generation } = this.recording
+    const { kind } = judgedKind(this.recording)
     const events = this.#all<Event>('Event').sort((a, b) => eventTime(a) - eventTime(b))
     return {
       name: `${kind.toLowerCase()}/web`,
@@ -61,9 +88,25 @@ export class Replay {
       replicaSets: this.#all<ReplicaSet>('ReplicaSet'),
       controllerRevisions: this.#all<ControllerRevision>('ControllerRevision'),
       pods: this.#all<Pod>('Pod'),
+      endpointSlices: this.#all<EndpointSlice>('EndpointSlice'),
+      before: this.#before,
+      others: () => this.#others(),
       events: uid => events.filter(event => event.involvedObject.uid === uid),
       restartsBefore: (uid, container) => this.#restartsBefore.get(`${uid}/${container}`) ?? 0,
     }
+  }
+
+  /** What was told of the object before the apply was sent, so that it is not of the release's making. */
+  #liveBefore(): KubernetesObject | undefined {
+    const { frames, createdAt = 0 } = this.recording
+    const first = frames.find(frame => frame.kind === judgedKind(this.recording).kind && frame.type === 'ADDED')
+    return first?.type === 'ADDED' && first.at < createdAt ? (first.object as unknown as KubernetesObject) : undefined
+  }
+
+  #others(): readonly KubernetesObject[] {
+    return [...this.#objects.values()]
+      .map(({ object }) => object as unknown as KubernetesObject)
+      .filter(object => runsPods(object) && (object.metadata.ownerReferences ?? []).length === 0)
   }
 
   #all<T>(kind: Kind): T[] {

@@ -1,7 +1,30 @@
 // What is recorded from a real cluster by scripts/record.ts: each scenario is a workload, what happens to it, and for how long it is watched.
 // Whether it is good or bad, and how soon that must be known, stands in recorded.test.ts.
 
-type Fields = Readonly<Record<string, unknown>>
+import { otherKinds } from './kind-scenarios.ts'
+import {
+  BASE_IMAGE,
+  configMap,
+  crashing,
+  type Fields,
+  fromConfigMap,
+  fromSecret,
+  fromState,
+  httpProbe,
+  job,
+  LATE_IMAGE,
+  of,
+  onDelete,
+  picky,
+  quota,
+  SERVE,
+  SERVE_INDEX,
+  SLOWER,
+  STUBBORN,
+  secret,
+  v1,
+  web,
+} from './scenario-objects.ts'
 
 /** Something that happens while the recording runs. `at` is in seconds after the release was applied. */
 export type Happening = { readonly at: number } & (
@@ -10,6 +33,12 @@ export type Happening = { readonly at: number } & (
   | { readonly scale: number }
   /** One pod of the newest revision is deleted, evicted through the Eviction API, or ended by its node (phase Failed). */
   | { readonly pod: 'delete' | 'evict' | 'end' }
+  /** These are made, owned by the judged object: as its controller would, which does not run here. */
+  | { readonly owned: readonly Fields[] }
+  /** The judged object's controller writes its status, by a merge. `"GENERATION"` and `"NOW"` stand for the numbers of that moment. */
+  | { readonly status: Fields }
+  /** It says something in an event. */
+  | { readonly says: { readonly reason: string; readonly message: string; readonly warning: boolean } }
 )
 
 export interface Scenario {
@@ -18,111 +47,13 @@ export interface Scenario {
   readonly before?: readonly Fields[]
   /** What was live before is sick: it is waited for so many seconds instead. */
   readonly sickFor?: number
+  /** What the cluster must have: definitions of kinds. Such scenarios are for a cluster that nobody else uses. */
+  readonly cluster?: readonly Fields[]
+  /** The last of it is judged. */
   readonly release: readonly Fields[]
   readonly happenings?: readonly Happening[]
   /** How long to record, in seconds after the release was applied. */
   readonly seconds: number
-}
-
-export const BASE_IMAGE = '127.0.0.1:5000/library/busybox:1'
-/** A tag that the recorder pushes late. `RUN` becomes a word of the run's own. */
-export const LATE_IMAGE = '127.0.0.1:5000/library/busybox:late-RUN'
-
-/** Serves on 8080, so that probes have something to ask. */
-const SERVE = 'exec httpd -f -p 8080'
-/** The shell forwards no signal: as process 1 it is killed when its time is over. */
-const STUBBORN = 'while :; do sleep 1; done'
-
-interface Web {
-  readonly script?: string
-  readonly command?: readonly string[]
-  readonly image?: string
-  readonly container?: Fields
-  readonly pod?: Fields
-  readonly spec?: Fields
-  readonly labels?: Fields
-}
-
-function web({ script = SERVE, command = ['sh', '-c', script], image = BASE_IMAGE, container, pod, spec, labels }: Web): Fields {
-  return {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { name: 'web', ...(labels === undefined ? {} : { labels }) },
-    spec: {
-      replicas: 1,
-      selector: { matchLabels: { app: 'web' } },
-      ...spec,
-      template: {
-        metadata: { labels: { app: 'web' } },
-        spec: {
-          terminationGracePeriodSeconds: 2,
-          ...pod,
-          containers: [{ name: 'app', image, command, ...container }, ...sides(pod)],
-        },
-      },
-    },
-  }
-}
-
-/** `pod.containers` of a scenario stand beside `app`. */
-function sides(pod: Fields | undefined): readonly Fields[] {
-  return (pod?.['containers'] as readonly Fields[] | undefined) ?? []
-}
-
-const secret: Fields = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'web' }, stringData: { password: 'example' } }
-const configMap: Fields = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'web' }, data: { mode: 'fast' } }
-const quota = (hard: Fields): Fields => ({ apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'small' }, spec: { hard } })
-
-const fromSecret = { env: [{ name: 'PASSWORD', valueFrom: { secretKeyRef: { name: 'web', key: 'password' } } }] }
-const fromConfigMap = { env: [{ name: 'LEVEL', valueFrom: { configMapKeyRef: { name: 'web', key: 'level' } } }] }
-const httpProbe = (path: string, more: Fields = {}): Fields => ({ httpGet: { path, port: 8080 }, ...more })
-const SERVE_INDEX = `mkdir -p /w && echo ok >/w/index.html && cd /w && ${SERVE}`
-
-/** Counts its starts in a volume that outlives the container, and crashes at the first `crashes` of them. */
-const crashing = (crashes: number): Web => ({
-  script: `n=$(cat /s/n || echo 0); echo $((n+1)) >/s/n; [ $n -ge ${crashes} ] || { echo not yet; exit 3; }; ${SERVE}`,
-  container: { volumeMounts: [{ name: 's', mountPath: '/s' }] },
-  pod: { volumes: [{ name: 's', emptyDir: {} }] },
-})
-
-/** Runs only at level good. */
-const picky = web({ script: `[ "$LEVEL" = good ] || exit 1; ${SERVE}`, container: fromConfigMap })
-
-const v1 = (more: Web = {}): Fields => web(more)
-
-type Kind = 'StatefulSet' | 'DaemonSet'
-
-/** The same of another kind. */
-function of(kind: Kind, given: Web): Fields {
-  const { replicas: _, ...spec } = web(given)['spec'] as Fields
-  const own = kind === 'StatefulSet' ? { serviceName: 'web', replicas: given.spec?.['replicas'] ?? 2 } : {}
-  return { apiVersion: 'apps/v1', kind, metadata: { name: 'web' }, spec: { ...spec, ...own } }
-}
-
-const job = (script: string, spec: Fields = {}, { container, pod }: Web = {}): Fields => ({
-  apiVersion: 'batch/v1',
-  kind: 'Job',
-  metadata: { name: 'web' },
-  spec: {
-    ...spec,
-    template: {
-      spec: {
-        restartPolicy: 'Never',
-        terminationGracePeriodSeconds: 2,
-        ...pod,
-        containers: [{ name: 'app', image: BASE_IMAGE, command: ['sh', '-c', script], ...container }],
-      },
-    },
-  },
-})
-
-const SLOWER = `sleep 1; ${SERVE}`
-const onDelete = { updateStrategy: { type: 'OnDelete' } }
-
-/** Reads what is written into the ConfigMap meanwhile: a pod that is made later sees it. */
-const fromState: Web = {
-  container: { volumeMounts: [{ name: 'c', mountPath: '/c' }] },
-  pod: { volumes: [{ name: 'c', configMap: { name: 'web' } }] },
 }
 
 /** What is not a Deployment. */
@@ -538,4 +469,5 @@ export const scenarios: readonly Scenario[] = [
   },
 
   ...others,
+  ...otherKinds,
 ]

@@ -56,7 +56,7 @@ function oldCondition(
   { observedGeneration }: StatusCondition,
   now: number,
 ): Pick<Judgement, 'phase' | 'message' | 'recheckAt'> | undefined {
-  if (observedGeneration == null || count(observedGeneration) >= count(object?.metadata.generation)) return undefined
+  if (observedGeneration == null || count(observedGeneration) >= count(object?.metadata?.generation)) return undefined
   const { doomed, recheckAt } = within(GRACES.OldCondition, since, now, '', '')
   if (doomed || recheckAt === undefined) return undefined
   return { phase: 'progressing', message: 'waiting for the controller to see the change', recheckAt }
