@@ -17,6 +17,7 @@ import {
 import { BASE_IMAGE } from '../__tests__/kubernetes/judge/scenario-objects.ts'
 import { type Happening, type Scenario, scenarios } from '../__tests__/kubernetes/judge/scenarios.ts'
 import { sandboxEnvironment, sandboxVariables } from '../sandbox/index.ts'
+import { startAgain, stop as stopProcess } from '../sandbox/processes.ts'
 import { systemClock } from '../src/deploy/clock.ts'
 import { connect } from '../src/kubernetes/connection.ts'
 import type { KubernetesObject } from '../src/kubernetes/objects.ts'
@@ -223,6 +224,8 @@ async function happen(
   if ('apply' in happening) for (const object of happening.apply) await send(object, namespace)
   else if ('owned' in happening) for (const object of happening.owned) await send(ownedBy(judged, object), namespace)
   else if ('status' in happening) await writeStatus(judged, namespace, happening.status)
+  else if ('kubelet' in happening)
+    await (happening.kubelet === 'stop' ? stopProcess('kubelet', 0) : startAgain('sandbox', 'kubelet'))
   else if ('says' in happening) await say(judged, namespace, happening.says)
   else if ('pushImage' in happening) await pushTag(happening.pushImage.replace('RUN', run))
   else if ('scale' in happening)
@@ -369,26 +372,29 @@ async function until(ms: number, holds: () => Promise<boolean>, signal: AbortSig
 
 mkdirSync(folder, { recursive: true })
 
+let failures = 0
+
+async function recordNext(queue: Scenario[]): Promise<void> {
+  for (let scenario = queue.shift(); scenario !== undefined && !interrupted.signal.aborted; scenario = queue.shift()) {
+    try {
+      const recording = await record(scenario)
+      const text = formatRecording(recording)
+      if (text.length > LARGEST_BYTES) throw new Error(`the recording is too large: ${text.length} bytes`)
+      writeFileSync(join(folder, `${scenario.name}.json`), text)
+      console.log(`${scenario.name}: ${recording.frames.length} frames, ${Math.round(text.length / 1024)} KiB`)
+    } catch (error) {
+      failures++
+      console.error(`${scenario.name}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+}
+
 // The longest first, so that no single one is left over at the end.
-const queue = scenarios
+const chosen = scenarios
   .filter(scenario => wanted.length === 0 || wanted.includes(scenario.name))
   .sort((a, b) => b.seconds - a.seconds)
-let failures = 0
-await Promise.all(
-  Array.from({ length: AT_ONCE }, async () => {
-    for (let scenario = queue.shift(); scenario !== undefined && !interrupted.signal.aborted; scenario = queue.shift()) {
-      try {
-        const recording = await record(scenario)
-        const text = formatRecording(recording)
-        if (text.length > LARGEST_BYTES) throw new Error(`the recording is too large: ${text.length} bytes`)
-        writeFileSync(join(folder, `${scenario.name}.json`), text)
-        console.log(`${scenario.name}: ${recording.frames.length} frames, ${Math.round(text.length / 1024)} KiB`)
-      } catch (error) {
-        failures++
-        console.error(`${scenario.name}: ${error instanceof Error ? error.message : String(error)}`)
-      }
-    }
-  }),
-)
+const together = chosen.filter(({ alone }) => alone !== true)
+await Promise.all(Array.from({ length: AT_ONCE }, () => recordNext(together)))
+await recordNext(chosen.filter(({ alone }) => alone === true))
 await connection.close()
 process.exitCode = failures === 0 && !interrupted.signal.aborted ? 0 : 1

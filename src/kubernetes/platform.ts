@@ -68,8 +68,6 @@ export interface KubernetesPlatformOptions {
   readonly cancelled: AbortSignal
 }
 
-/** What runs pods and is not followed yet. */
-const UNFOLLOWED = new Set(['ReplicaSet', 'ReplicationController'])
 /** How many steps are taken at once. */
 const AT_ONCE = 16
 /** The diff becomes an output (GitHub takes 1 MiB for all of a job's) and a part of the report: what is longer helps nobody. */
@@ -120,13 +118,6 @@ export class KubernetesPlatform implements Platform {
     const [tried] = await Promise.all([this.#tryAll(steps), this.#startWatch(steps)])
     this.#steps = tried
     await this.#lookAhead()
-    const blind = tried.filter(
-      step => step.action !== 'delete' && UNFOLLOWED.has(step.body.kind) && workloadOf(step.body) === undefined,
-    )
-    if (blind.length > 0) {
-      const names = blind.map(step => this.#nameOf(step.body)).join(', ')
-      this.#options.log.warning(`Not followed: ${names}, applied and put back with the release, but not waited for.`)
-    }
     const live = liveRecord(this.#known)
     const workloads = this.#steps.filter(isWorkload)
     return {

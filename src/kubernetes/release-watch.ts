@@ -10,9 +10,10 @@ import { ExpectedFailure } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import { ApiFailure, asExpectedFailure, type KubernetesApi } from './api.ts'
 import { eventTime } from './judge/events.ts'
-import { type FollowedKind, followedKind, OWNED_COLLECTIONS, type OwnedKind, runsPods } from './judge/kinds.ts'
+import { type FollowedKind, followedKind, OWNED_COLLECTIONS, runsPods } from './judge/kinds.ts'
 import { blank, type Snapshot } from './judge/workload.ts'
 import { groupOf, type KubernetesObject } from './objects.ts'
+import { keyOf, type Owner, Ownership, type Slot, slotsOf } from './ownership.ts'
 import { watchList } from './watch.ts'
 
 /** An object to be followed, of any kind that is. */
@@ -26,9 +27,6 @@ export interface Workload {
 
 /** How many events of one object are kept: the newest decide. */
 const EVENTS_KEPT = 40
-
-/** What is known of a workload, by uid: itself, and what it owns. */
-type Slot = 'own' | OwnedKind
 
 /** One list that is watched. */
 interface Collection {
@@ -56,8 +54,7 @@ export interface ReleaseWatchOptions {
 
 export class ReleaseWatch {
   readonly #options: ReleaseWatchOptions
-  readonly #byKey = new Map<string, Workload>()
-  readonly #byName = new Map<string, Workload[]>()
+  readonly #ownership: Ownership
   readonly #objects = new Map<string, Map<Slot, Map<string, KubernetesObject>>>()
   readonly #podOwners = new Map<string, Workload>()
   /** Of kinds that the server did not know yet at the start. */
@@ -88,11 +85,7 @@ export class ReleaseWatch {
 
   constructor(options: ReleaseWatchOptions) {
     this.#options = options
-    for (const workload of options.workloads) {
-      this.#byKey.set(keyOf(workload), workload)
-      const named = `${workload.namespace}/${workload.name}`
-      this.#byName.set(named, [...(this.#byName.get(named) ?? []), workload])
-    }
+    this.#ownership = new Ownership(options.workloads)
     this.#ordered = options.workloads.toSorted((a, b) => Number(runsPods(b)) - Number(runsPods(a)))
     this.#services = options.workloads.filter(workload => keyOf(workload).startsWith('/Service/'))
     options.signal.addEventListener('abort', () => this.#stop.abort(), { once: true })
@@ -308,12 +301,13 @@ export class ReleaseWatch {
     const seen = new Set<string>()
     const put = (object: KubernetesObject): void => {
       if (holds === 'Event') {
-        const owners = this.#ownersOfEvent(namespace, object as unknown as Event)
-        if (owners.length > 0) this.#addEvent(object as unknown as Event)
+        const event = object as unknown as Event
+        const owners = this.#ownership.ofEvent(namespace, event, this.#podOwners.get(event.involvedObject?.uid ?? ''))
+        if (owners.length > 0) this.#addEvent(event)
         for (const owner of owners) this.#changed(owner)
         return
       }
-      const owner = this.#ownerOf(holds, namespace, object)
+      const owner = this.#ownership.of(holds, namespace, object)
       if (owner === undefined) return
       const uid = object.metadata.uid ?? ''
       seen.add(uid)
@@ -352,7 +346,7 @@ export class ReleaseWatch {
       },
       onEvent: (type, object) => {
         if (type !== 'DELETED') return put(object)
-        const owner = holds === 'Event' ? undefined : this.#ownerOf(holds, namespace, object)
+        const owner = holds === 'Event' ? undefined : this.#ownership.of(holds, namespace, object)
         if (owner === undefined) return
         // Its last state may say that it had succeeded.
         put(object)
@@ -384,44 +378,6 @@ export class ReleaseWatch {
     for (const service of this.#services) if (service.namespace === namespace) this.#judged.delete(keyOf(service))
   }
 
-  /** Which workload an object is, or belongs to: by name, since an owner may come to be known after what it owns. */
-  #ownerOf(holds: string, namespace: string, object: KubernetesObject): Owner | undefined {
-    const { name, ownerReferences = [] } = object.metadata
-    const find = (kind: string, owner: string): Workload | undefined => this.#byKey.get(`${kind}/${namespace}/${owner}`)
-    const itself = find(holds, name)
-    if (itself !== undefined) return { workload: itself, slot: 'own' }
-    const slot = ownedKindOf(holds)
-    if (slot === undefined) return undefined
-    const workload = this.#labelOwner(slot, namespace, object) ?? controllerOf(ownerReferences, slot, find)
-    return workload === undefined ? undefined : { workload, slot }
-  }
-
-  #labelOwner(slot: OwnedKind, namespace: string, { metadata }: KubernetesObject): Workload | undefined {
-    const { label } = OWNED_COLLECTIONS[slot]
-    const name = label === undefined ? undefined : metadata.labels?.[label.name]
-    return name === undefined ? undefined : this.#byKey.get(`${label?.owner}/${namespace}/${name}`)
-  }
-
-  /** An event may come before the pod that it is about: then its name says whose it may be, `web-<hash>-<id>`, `web-0`, `web-<id>`. */
-  #ownersOfEvent(namespace: string, { involvedObject }: Event): readonly Workload[] {
-    const { kind = '', name = '', uid = '' } = involvedObject ?? {}
-    const named = (owner: string): readonly Workload[] => this.#byName.get(`${namespace}/${owner}`) ?? []
-    if (kind === 'Pod') {
-      const owner = this.#podOwners.get(uid)
-      if (owner !== undefined) return [owner]
-      const stems = [name]
-      // `hello-00001-deployment-<hash>-<id>` is of Knative's service hello.
-      for (let dashes = 0; dashes < 4; dashes++) stems.push(withoutSuffix(stems.at(-1) ?? ''))
-      return stems.flatMap(stem => named(stem)).filter(runsPods)
-    }
-    if (kind === 'ReplicaSet')
-      return [
-        ...named(name).filter(workload => workload.kind === kind),
-        ...named(withoutSuffix(name)).filter(workload => workload.kind === 'Deployment' || workload.kind === 'Rollout'),
-      ]
-    return named(name).filter(workload => workload.kind === kind)
-  }
-
   #addEvent(event: Event): void {
     const uid = event.involvedObject?.uid ?? ''
     const events = (this.#events.get(uid) ?? []).filter(known => known.metadata?.uid !== event.metadata?.uid)
@@ -431,7 +387,7 @@ export class ReleaseWatch {
   }
 
   #rememberBefore(holds: string, namespace: string, object: KubernetesObject): void {
-    const owner = this.#ownerOf(holds, namespace, object)
+    const owner = this.#ownership.of(holds, namespace, object)
     if (owner?.slot === 'own') this.#before.set(keyOf(owner.workload), slim(object))
   }
 
@@ -445,50 +401,12 @@ export class ReleaseWatch {
   }
 }
 
-interface Owner {
-  readonly workload: Workload
-  readonly slot: Slot
-}
-
 interface Owned {
   readonly metadata?: { readonly ownerReferences?: readonly { readonly uid: string }[] }
 }
 
-/** The same for every version of the API. */
-function keyOf({ apiVersion, kind, namespace, name }: Workload): string {
-  return `${groupOf(apiVersion)}/${kind}/${namespace}/${name}`
-}
-
 function pathIn([prefix, plural]: readonly [string, string], namespace: string): string {
   return namespace === '' ? `${prefix}/${plural}` : `${prefix}/namespaces/${namespace}/${plural}`
-}
-
-/** What a collection may hold of a workload. */
-function slotsOf(holds: string, workload: Workload, namespace: string): readonly Slot[] {
-  if (workload.namespace !== namespace) return []
-  if (holds === `${groupOf(workload.apiVersion)}/${workload.kind}`) return ['own']
-  const owned = ownedKindOf(holds)
-  return owned === undefined ? [] : [owned]
-}
-
-const ownedKinds = new Map(
-  (Object.keys(OWNED_COLLECTIONS) as OwnedKind[]).map(kind => [`${OWNED_COLLECTIONS[kind].group}/${kind}`, kind]),
-)
-
-const ownedKindOf = (holds: string): OwnedKind | undefined => ownedKinds.get(holds)
-
-/** The workload that an object's controller is, or whose ReplicaSet that is. */
-function controllerOf(
-  references: NonNullable<KubernetesObject['metadata']['ownerReferences']>,
-  slot: OwnedKind,
-  find: (kind: string, name: string) => Workload | undefined,
-): Workload | undefined {
-  const owner = references.find(({ controller }) => controller === true) ?? references[0]
-  if (owner === undefined) return undefined
-  const direct = find(`${groupOf(owner.apiVersion)}/${owner.kind}`, owner.name)
-  if (direct !== undefined || slot !== 'Pod' || owner.kind !== 'ReplicaSet') return direct
-  const name = withoutSuffix(owner.name)
-  return find('apps/Deployment', name) ?? find('argoproj.io/Rollout', name)
 }
 
 /** Whether an object says something else of what it is to be than it did. */
@@ -500,11 +418,6 @@ function saysOtherwise(known: KubernetesObject | undefined, object: KubernetesOb
 /** A DaemonSet's number of pods stands in its status alone. */
 function scheduled({ status }: KubernetesObject): unknown {
   return (status as { desiredNumberScheduled?: unknown } | null | undefined)?.desiredNumberScheduled
-}
-
-/** `web-7d9f` of `web-7d9f-x2x`; empty where there is no dash. */
-function withoutSuffix(name: string): string {
-  return name.slice(0, Math.max(0, name.lastIndexOf('-')))
 }
 
 /** Managed fields are the larger half of most objects and say nothing to a judge. */

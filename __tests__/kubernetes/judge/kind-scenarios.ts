@@ -313,6 +313,16 @@ const claims: readonly Scenario[] = [{ name: 'claim-without-class', release: [cl
 /** The pods of a Deployment, in ways that are rare. */
 const pods: readonly Scenario[] = [
   {
+    name: 'node-away',
+    alone: true,
+    release: [web({ spec: { replicas: 2 }, container: probed })],
+    happenings: [
+      { at: 6, kubelet: 'stop' },
+      { at: 85, kubelet: 'start' },
+    ],
+    seconds: 110,
+  },
+  {
     name: 'post-start-hook-fails',
     release: [web({ container: { lifecycle: { postStart: { exec: { command: ['sh', '-c', 'exit 9'] } } } } })],
     seconds: 60,

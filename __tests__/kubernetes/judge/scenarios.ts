@@ -37,6 +37,8 @@ export type Happening = { readonly at: number } & (
   | { readonly owned: readonly Fields[] }
   /** The judged object's controller writes its status, by a merge. `"GENERATION"` and `"NOW"` stand for the numbers of that moment. */
   | { readonly status: Fields }
+  /** The node's kubelet is ended, or started again. */
+  | { readonly kubelet: 'stop' | 'start' }
   /** It says something in an event. */
   | { readonly says: { readonly reason: string; readonly message: string; readonly warning: boolean } }
 )
@@ -52,6 +54,8 @@ export interface Scenario {
   /** The last of it is judged. */
   readonly release: readonly Fields[]
   readonly happenings?: readonly Happening[]
+  /** It changes what all others see, so it is recorded when none other is. */
+  readonly alone?: boolean
   /** How long to record, in seconds after the release was applied. */
   readonly seconds: number
 }

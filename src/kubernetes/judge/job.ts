@@ -22,7 +22,9 @@ export function judgeJob(snapshot: Snapshot<Job>, now: number): Judgement {
   const holds = (...types: readonly string[]) =>
     list(job?.status?.conditions).find(condition => types.includes(condition.type) && condition.status === 'True')
   // Also where it is being removed: ttlSecondsAfterFinished may be short.
-  if (holds('Complete', 'SuccessCriteriaMet') !== undefined) return { ...base, phase: 'healthy', message: '' }
+  if (holds('Complete', 'SuccessCriteriaMet') !== undefined)
+    // With a success policy not all need to.
+    return { ...base, total: Math.min(total, base.ready || total), phase: 'healthy', message: '' }
   const presence = judgePresence(snapshot, now, false)
   if (job === undefined || presence !== undefined) return { ...base, phase: 'progressing', message: '', ...presence }
   // FailureTarget comes while pods are still ending: it is decided by then.

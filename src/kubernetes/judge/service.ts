@@ -123,7 +123,7 @@ function isServing(maker: KubernetesObject): boolean {
  */
 function judgeAddress(snapshot: Snapshot<Service>, service: Service, now: number): Part & { readonly message: string } {
   const nothing = { findings: [], waiting: '', message: '' }
-  if (service.spec?.type !== 'LoadBalancer' || hasAddress(service) || list(service.spec.externalIPs).length > 0) return nothing
+  if (service.spec?.type !== 'LoadBalancer' || hasAddress(service) || hasOuterAddresses(service)) return nothing
   const { before, since } = snapshot
   const events = snapshot.events(text(service.metadata?.uid))
   const failed = events.findLast(event => event.type === 'Warning' && FAILED.test(text(event.reason)))
@@ -153,6 +153,11 @@ const FAILED =
 /** Its controller has set a finalizer, or has said something. */
 function isTakenUp({ metadata }: Service, events: readonly unknown[]): boolean {
   return events.length > 0 || (Array.isArray(metadata?.finalizers) && metadata.finalizers.length > 0)
+}
+
+/** Addresses that somebody else leads to the nodes. */
+function hasOuterAddresses({ spec }: Service): boolean {
+  return Array.isArray(spec?.externalIPs) && spec.externalIPs.length > 0
 }
 
 function hasAddress({ status }: Service): boolean {

@@ -7,7 +7,16 @@ import { count, text } from './fields.ts'
 import { GRACES } from './grace.ts'
 import { isGone, isReady, type PodFinding, provenAt, waitingFor } from './pod.ts'
 import { judgeRefusedPods } from './refusals.ts'
-import { blank, conclude, disturbancesOf, judgePods, judgePresence, judgeReplacements, overdue, type Snapshot } from './workload.ts'
+import {
+  blank,
+  conclude,
+  disturbancesOf,
+  judgePods,
+  judgePresence,
+  judgeReplacements,
+  overdue,
+  type Snapshot,
+} from './workload.ts'
 
 const HASH = 'controller-revision-hash'
 
