@@ -149,3 +149,57 @@ status:
   expect(run.outputs).toMatchObject({ result: 'failed', reason: 'WrongKey' })
   expect(run.outputs['message']).toContain('database/main is stalled: the key is refused')
 })
+
+const web = (port: string): string => `${owner('Deployment', 'web', SERVE)}---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  selector: {app: web}
+  ports: [{port: 80, targetPort: ${port}}]
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web}
+spec: {defaultBackend: {service: {name: web, port: {number: 80}}}}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: web}
+spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, maxReplicas: 2}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly}
+spec:
+  schedule: "0 3 * * *"
+  suspend: true
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: app, image: ${sandboxEnvironment().BASE_IMAGE}}]}}}}
+---
+${owner('ReplicaSet', 'cache', SERVE)}`
+
+test('what routes to it and scales it is followed too, each as it is meant to be', async () => {
+  space.write({ 'k8s/web.yaml': web('8080') })
+  const run = await space.deploy({ app: 'web', manifests: 'k8s/web.yaml' })
+  expect(run.annotations).toEqual([])
+  expect(run.outputs).toMatchObject({ result: 'deployed', reason: '' })
+  for (const line of [
+    /service\/web: 1\/1 ready/,
+    /ingress\/web: 1\/1 ready, is there; no address is waited for/,
+    /horizontalpodautoscaler\/web: 1\/1 ready/,
+    /cronjob\/nightly: 1\/1 ready, is suspended/,
+    /replicaset\/cache: 1\/1 ready/,
+  ])
+    expect(run.stdout).toMatch(line)
+})
+
+test('a Service that sends to a port which no container has is put back', async () => {
+  space.write({ 'k8s/web.yaml': web('http') })
+  const run = await space.deploy({ app: 'web', manifests: 'k8s/web.yaml' })
+  expect(run.outputs).toMatchObject({ result: 'rolled-back', reason: 'NoEndpoints' })
+  expect(run.outputs['message']).toMatch(
+    /service\/web: no container of its pods has a port of the name.*targetPort http.*is healthy/,
+  )
+  const { spec } = space.get<KubernetesObject & { spec: { ports: { targetPort: unknown }[] } }>('service', 'web') ?? {}
+  expect(spec?.ports[0]?.targetPort).toBe(8080)
+})

@@ -68,6 +68,34 @@ test.each<[what: string, workloads: readonly Workload[], paths: readonly string[
     [workload('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'databases.example.com', '')],
     ['/apis/apiextensions.k8s.io/v1/customresourcedefinitions'],
   ],
+  [
+    'a Service',
+    [workload('v1', 'Service')],
+    [`${shop}/services`, '/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices', `${shop}/events`],
+  ],
+  [
+    'a Service and its Deployment',
+    [workload('v1', 'Service'), workload('apps/v1', 'Deployment')],
+    [
+      `${shop}/services`,
+      '/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices',
+      `${shop}/events`,
+      `${shop}/pods`,
+      `${apps}/deployments`,
+      `${apps}/replicasets`,
+    ],
+  ],
+  [
+    'what is only looked at itself',
+    [workload('batch/v1', 'CronJob'), workload('autoscaling/v1', 'HorizontalPodAutoscaler')],
+    ['/apis/batch/v1/namespaces/shop/cronjobs', '/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers'],
+  ],
+  ['a ReplicaSet of nobody', [workload('apps/v1', 'ReplicaSet')], [`${apps}/replicasets`, `${shop}/pods`, `${shop}/events`]],
+  [
+    'a Rollout',
+    [workload('argoproj.io/v1alpha1', 'Rollout')],
+    ['/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts', `${apps}/replicasets`, `${shop}/pods`, `${shop}/events`],
+  ],
   ['a kind of its own', [database], ['/apis/example.com/v1/namespaces/shop/databases']],
   [
     'two namespaces',
@@ -99,6 +127,41 @@ describe('what cannot be read', () => {
       workloads: [{ message: 'not followed, it cannot be read or watched' }],
     })
     watch.close()
+  })
+
+  test.each<[what: string, part: string, workload: Workload]>([
+    ["a Service's endpoints", 'endpointslices', workload('v1', 'Service')],
+    ['a Service', '/services', workload('v1', 'Service')],
+    ['an autoscaler', 'horizontalpodautoscalers', workload('autoscaling/v2', 'HorizontalPodAutoscaler')],
+    ['an Ingress', 'ingresses', workload('networking.k8s.io/v1', 'Ingress')],
+    ["a ReplicaSet's pods", 'pods', workload('apps/v1', 'ReplicaSet')],
+  ])('%s: that is said, and not waited for', async (_, part, given) => {
+    refuse(part)
+    const watch = await watching(given)
+    expect(told).toEqual([expect.stringContaining(`${given.kind.toLowerCase()}/web cannot be followed: ${part} is forbidden`)])
+    expect(watch.observe().judge()).toMatchObject({ phase: 'healthy' })
+    watch.close()
+  })
+
+  test("a Rollout's pods: that is said, and it is judged by its own word", async () => {
+    refuse('pods')
+    cluster.put({
+      apiVersion: 'argoproj.io/v1alpha1',
+      kind: 'Rollout',
+      metadata: { name: 'web', namespace: 'shop', generation: 1 },
+      spec: {},
+      status: { observedGeneration: '1', phase: 'Degraded', message: 'aborted' },
+    })
+    const watch = await watching(workload('argoproj.io/v1alpha1', 'Rollout'))
+    expect(told).toEqual([expect.stringContaining('Some details cannot be seen: pods is forbidden')])
+    expect(watch.observe().judge()).toMatchObject({ phase: 'failed', reason: 'Degraded' })
+    watch.close()
+  })
+
+  test('of a Service ends the release where a Deployment needs it too', async () => {
+    refuse('events')
+    const both = watching(workload('v1', 'Service'), workload('apps/v1', 'Deployment'))
+    await expect(both).rejects.toMatchObject({ reason: 'Forbidden' })
   })
 
   test.each(['statefulsets', 'pods', 'events'])('%s of a workload end the release', async part => {

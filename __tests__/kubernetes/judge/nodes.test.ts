@@ -164,6 +164,17 @@ describe('what may well go otherwise the next time', () => {
     expect(judged([pod(), given], 120)).toMatchObject({ phase: 'failed', reason: 'CreateContainerConfigError' })
   })
 
+  test('and mounts them late', () => {
+    const said = event(
+      'web-2-b',
+      'FailedMount',
+      'MountVolume.SetUp failed for volume "c": failed to sync configmap cache: timed out',
+      1,
+    )
+    expect(judged([pod(), pending('ContainerCreating')], 119, [said])).toMatchObject({ phase: 'progressing', recheckAt: at(120) })
+    expect(judged([pod(), pending('ContainerCreating')], 120, [said])).toMatchObject({ phase: 'failed', reason: 'FailedMount' })
+  })
+
   test.each([
     ['the program is not there', 'exec: "serve": executable file not found in $PATH', 'failed'],
     ['the machine is short of something', 'fork/exec: resource temporarily unavailable', 'progressing'],

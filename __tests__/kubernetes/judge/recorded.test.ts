@@ -5,7 +5,7 @@ import type { Pod } from 'kubernetes-types/core/v1.js'
 import { type Followed, follow } from '../../../src/deploy/follow.ts'
 import { ManualClock } from '../../deploy/manual-clock.ts'
 import { type Json, merge } from './recording.ts'
-import { instantsOf, observe, Replay, readRecording, recordedFrom } from './replay.ts'
+import { instantsOf, minors, observe, Replay, readRecording, recordedFrom } from './replay.ts'
 import { scenarios } from './scenarios.ts'
 
 interface Bad {
@@ -499,6 +499,7 @@ const good: readonly (readonly [scenario: string, healthyBy: number])[] = [
   ['cronjob-suspended', 1],
   ['job-content-with-some', 15],
   ['sidecar-startup-slow', 25],
+  ['node-away', 110],
   ['rollout-good', 8],
   ['rollout-waits-for-somebody', 6],
   ['knative-good', 6],
@@ -512,8 +513,8 @@ const PROMPT_MS = 2_000
 /** Graces count from when the trouble began, which may be told a little later. */
 const EARLY_MS = 3_000
 
-async function followed(scenario: string): Promise<Followed> {
-  const recording = readRecording(scenario)
+async function followed(scenario: string, minor?: string): Promise<Followed> {
+  const recording = readRecording(scenario, minor)
   const clock = new ManualClock()
   const options = {
     timeoutMs: 600_000,
@@ -532,14 +533,14 @@ async function followed(scenario: string): Promise<Followed> {
 }
 
 /** When a fact was told, in ms after the apply. */
-function toldAt(scenario: string, fact: RegExp | number, container: string): number {
-  const { frames, appliedAt } = readRecording(scenario)
+function toldAt(scenario: string, fact: RegExp | number, container: string, minor?: string): number {
+  const { frames, appliedAt, createdAt = appliedAt } = readRecording(scenario, minor)
   const states = new Map<string, Json>()
   for (const frame of frames) {
     if (frame.type === 'DELETED') continue
     const state = frame.type === 'ADDED' ? frame.object : merge(states.get(frame.uid) ?? null, frame.patch)
     states.set(frame.uid, state)
-    if (frame.at < appliedAt) continue
+    if (frame.at < createdAt) continue
     const told = typeof fact === 'number' ? endsOf(state, container) >= fact : fact.test(JSON.stringify(state))
     if (told) return frame.at - appliedAt
   }
@@ -597,7 +598,32 @@ describe('a good release', () => {
   })
 })
 
-test('every scenario is recorded and judged, and nothing else', () => {
+/** The same scenarios from other minor versions: the same verdicts, of the same, as soon. */
+const others = minors.slice(1).flatMap(minor => recordedFrom(minor).map(scenario => ({ minor, scenario })))
+
+describe('another minor version', () => {
+  test.each(others)('$minor $scenario', async ({ minor, scenario }) => {
+    const recording = readRecording(scenario, minor)
+    expect(recording.kubernetes).toMatch(`v${minor}.`)
+    const { end, verdict, elapsedMs } = await followed(scenario, minor)
+    const row = bad.find(candidate => candidate.scenario === scenario)
+    if (row === undefined) {
+      const replay = new Replay(recording)
+      expect(instantsOf(recording).filter(at => replay.judge(at).phase === 'failed')).toEqual([])
+      expect(end).toBe('healthy')
+      return
+    }
+    expect({ end, reason: verdict.reason }).toEqual({ end: 'failed', reason: row.reason })
+    expect(verdict.culprit).toMatch(row.culprit)
+    for (const part of row.says) expect(verdict.message).toContain(part)
+    const due = toldAt(scenario, row.fact, verdict.culprit.split(' ').at(-1) ?? '', minor) + row.grace * 1_000
+    expect(elapsedMs).toBeGreaterThanOrEqual(due - EARLY_MS)
+    expect(elapsedMs).toBeLessThanOrEqual(due + PROMPT_MS)
+  })
+})
+
+test('every scenario is recorded and judged, and nothing else; from other minor versions no other ones', () => {
+  for (const { scenario } of others) expect(scenarios.map(({ name }) => name)).toContain(scenario)
   const recorded = recordedFrom('1.34')
   const judged = [...bad.map(row => row.scenario), ...good.map(([scenario]) => scenario)]
   expect(recorded).toEqual(scenarios.map(scenario => scenario.name).sort())

@@ -74,6 +74,9 @@ function troubleSince({ pod, container, status, floor, now }: ContainerContext):
   )
 }
 
+/** The kubelet's own words for a Secret or ConfigMap that it has not read yet. */
+export const LATE_CACHE = /failed to sync \w+ cache|object \S+ not registered/
+
 /** The grace of something that may be the fault of the pod's node alone. */
 export function onOneNode(grace: Grace, { readyElsewhere }: { readonly readyElsewhere?: boolean }): Grace {
   return readyElsewhere === true && grace.ms < GRACES.OneNode.ms ? GRACES.OneNode : grace
@@ -115,7 +118,7 @@ function judgeWaiting(context: ContainerContext): Finding | undefined {
   if (reason === 'CreateContainerConfigError') {
     const grace = /runAsNonRoot|non-root/.test(said)
       ? GRACES.RunAsNonRoot
-      : /failed to sync \w+ cache/.test(said)
+      : LATE_CACHE.test(said)
         ? GRACES.SyncCache
         : GRACES.CreateContainerConfigError
     return within(grace, since, now, reason, `container ${name} cannot be configured: ${said}`)

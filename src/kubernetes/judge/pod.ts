@@ -1,7 +1,7 @@
 // Judges one pod of the newest revision: its scheduling, its volumes, its containers.
 import type { Container, ContainerStatus, Event, Pod } from 'kubernetes-types/core/v1.js'
 import { foreignLine } from '../../runner/foreign-text.ts'
-import { conditionSince, type Finding, judgeContainer, onOneNode, where, within } from './container.ts'
+import { conditionSince, type Finding, judgeContainer, LATE_CACHE, onOneNode, where, within } from './container.ts'
 import { eventTime, firstEventTime, newest } from './events.ts'
 import { count, latest, list, text, timeOf } from './fields.ts'
 import { firstLivenessMs, GRACES, type Grace } from './grace.ts'
@@ -213,6 +213,7 @@ function judgeSetUp(context: PodContext): Finding | undefined {
     const message = `a volume cannot be attached: ${said}`
     return within(GRACES.FailedAttachVolume, latest([since, endedAt], now), now, 'FailedAttachVolume', message)
   }
+  if (LATE_CACHE.test(said)) return within(GRACES.SyncCache, since, now, 'FailedMount', `a volume cannot be mounted: ${said}`)
   // A StatefulSet's pods have volumes of their own: that another one's can be mounted says nothing of this one's.
   const shared = !list(pod.metadata?.ownerReferences).some(owner => owner.kind === 'StatefulSet')
   const grace = shared ? onOneNode(GRACES.FailedMount, context) : GRACES.FailedMount
