@@ -208,6 +208,57 @@ describe('a Deployment', () => {
       { ...failed, reason: 'ProgressDeadlineExceeded' },
     ],
     [
+      'no progress of another revision, told in the very second in which this one was put back',
+      snapshot([], {
+        since: BEGAN + 400,
+        object: deployment(
+          {},
+          {
+            updatedReplicas: 0,
+            conditions: [
+              {
+                type: 'Progressing',
+                status: 'False',
+                reason: 'ProgressDeadlineExceeded',
+                message: 'ReplicaSet "web-1" has timed out progressing.',
+                lastUpdateTime: stamp(0),
+              },
+            ],
+          },
+        ),
+      }),
+      1,
+      progressing,
+    ],
+    [
+      'no progress, for its startup probe is not content yet',
+      snapshot([pod({ conditions: [], status: { ready: false, started: false }, container: { startupProbe: {} } })], {
+        object: deployment(
+          { progressDeadlineSeconds: 20 },
+          {
+            conditions: [
+              {
+                type: 'Progressing',
+                status: 'False',
+                reason: 'ProgressDeadlineExceeded',
+                message: 'ReplicaSet "web-2" has timed out progressing.',
+                lastUpdateTime: stamp(21),
+              },
+            ],
+          },
+        ),
+        events: [event('web-2-a', 'Unhealthy', 'Startup probe failed: HTTP probe failed with statuscode: 404', 6, 16)],
+      }),
+      22,
+      {
+        ...failed,
+        reason: 'ProgressDeadlineExceeded',
+        culprit: 'pod/web-2-a container app',
+        message:
+          'has not started yet: Startup probe failed: HTTP probe failed with statuscode: 404; no progress was made for 20 s',
+      },
+    ],
+    [
       'no progress, and it can be told why',
       snapshot([pod({ conditions: [], status: { ready: false, state: waiting('ErrImagePull', 'not found') } })], {
         object: deployment(
@@ -941,7 +992,7 @@ describe('a liveness probe', () => {
         { events: [fails(2, 300, 'Startup')] },
       ),
       300,
-      { ...progressing, reason: '' },
+      { ...progressing, reason: '', message: 'has not started yet: Startup probe failed' },
     ],
   ])('%s', (_, given, seconds, expected) => check(given, seconds, expected))
 })
