@@ -55,6 +55,10 @@ export const GRACES = {
     ms: 60_000,
     why: 'the provisioner tries again after 1, 2, 4, 8, 16 and 32 s; a cloud may be out of breath for a moment',
   },
+  FailedBinding: {
+    ms: 30_000,
+    why: 'nothing makes a volume for a claim without class: only a person can, and the controller looks again every 15 s',
+  },
   Gone: { ms: 60_000, why: 'a watch that was cut may not have told yet that the object is there' },
 } as const satisfies Record<string, Grace>
 
