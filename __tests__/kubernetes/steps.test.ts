@@ -124,6 +124,22 @@ describe('undoing a step', () => {
     expect(live()?.['spec']).toEqual({ replicas: 8 })
   })
 
+  test('what somebody else has changed since, and the release had not, stays', async () => {
+    const notes = { owner: 'acme', team: 'web' }
+    const before = web(1, { annotations: notes, labels: { tier: 'front' } })
+    const desired = { ...web(1, { annotations: { ...notes, team: 'api' } }), spec: { replicas: 1, paused: true } }
+    cluster.put({
+      ...web(4, { annotations: { owner: 'else', team: 'api', note: 'look here' }, labels: { seen: 'yes' } }),
+      spec: { replicas: 4, paused: true },
+    })
+    await undoStep(cluster, step({ body: desired, before, desired }))
+    expect(live()).toMatchObject({
+      metadata: { annotations: { owner: 'else', team: 'web', note: 'look here' }, labels: { tier: 'front', seen: 'yes' } },
+      spec: { replicas: 4 },
+    })
+    expect(live()?.['spec']).not.toHaveProperty('paused')
+  })
+
   test('a Job that somebody has made anew is left alone', async () => {
     const job = object('Job', 'migrate', { spec: { parallelism: 2 } })
     cluster.put(object('Job', 'migrate', { spec: { parallelism: 1 } }))

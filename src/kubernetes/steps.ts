@@ -61,7 +61,7 @@ async function write(api: KubernetesApi, step: Step, dryRun: boolean): Promise<K
       await remove(api, step.body, query)
       return undefined
     }
-    if (step.action === 'put') return await put(api, step.body, step.keepReplicas, query)
+    if (step.action === 'put') return await put(api, step.body, undefined, step.keepReplicas, query)
     return await apply(api, step, query)
   } catch (error) {
     throw explain(error, step, WORDS[step.action])
@@ -91,11 +91,13 @@ async function apply(api: KubernetesApi, step: Step, query: Record<string, strin
 /**
  * Makes the live object what `object` says, whole, and gives its fields back to those who owned them then. Controllers write to the object all the
  * while, and an answer may have been lost on the way: a conflict is no refusal, it is looked at again.
+ * @param undone what the release that is undone had made of it
  * @returns undefined where the object is gone and must not come back
  */
 async function put(
   api: KubernetesApi,
   object: KubernetesObject,
+  undone: KubernetesObject | undefined,
   keepReplicas: boolean,
   query: Record<string, string>,
 ): Promise<KubernetesObject | undefined> {
@@ -104,7 +106,7 @@ async function put(
       const live = await readLive(api, object)
       if (runsOnce(object) && (live === undefined || madeAnew(live, object))) return live
       if (live?.metadata.deletionTimestamp != null) throw beingDeleted(live)
-      const target = withNodeOf(live, keepReplicas ? withReplicasOf(live, object) : object)
+      const target = withNodeOf(live, withChangesOfOthers(live, undone, keepReplicas ? withReplicasOf(live, object) : object))
       const there = live !== undefined && sameIntent(live, target)
       if (live !== undefined && there && attempt === 1) return live
       const written = live !== undefined && there ? live : await replaceOrCreate(api, target, live, query)
@@ -168,6 +170,28 @@ function withReplicasOf(live: KubernetesObject | undefined, object: KubernetesOb
   return replicas === undefined || spec?.replicas === undefined ? object : { ...object, spec: { ...spec, replicas } }
 }
 
+/** What somebody else has changed since the release, which had left it alone, stays: a note of `kubectl annotate`, a number of `kubectl scale`. */
+function withChangesOfOthers(
+  live: KubernetesObject | undefined,
+  undone: KubernetesObject | undefined,
+  object: KubernetesObject,
+): KubernetesObject {
+  if (live === undefined || undone === undefined) return object
+  const kept = (field: 'labels' | 'annotations'): Pick<KubernetesObject['metadata'], 'labels' | 'annotations'> => {
+    const [old, released] = [object.metadata[field] ?? {}, undone.metadata[field] ?? {}]
+    const others = Object.entries(live.metadata[field] ?? {}).filter(
+      ([key, value]) => value !== released[key] && released[key] === old[key],
+    )
+    return others.length === 0 ? {} : { [field]: { ...old, ...Object.fromEntries(others) } }
+  }
+  const replicas = (of: KubernetesObject): unknown => (of['spec'] as { replicas?: number } | undefined)?.replicas
+  const scaled = replicas(live) !== replicas(undone) && replicas(undone) === replicas(object)
+  return {
+    ...(scaled ? withReplicasOf(live, object) : object),
+    metadata: { ...object.metadata, ...kept('labels'), ...kept('annotations') },
+  }
+}
+
 /** By somebody else: it is not the one that was there. */
 function madeAnew(live: KubernetesObject, object: KubernetesObject): boolean {
   return object.metadata.uid !== undefined && live.metadata.uid !== object.metadata.uid
@@ -194,7 +218,7 @@ async function remove(api: KubernetesApi, object: KubernetesObject, query: Recor
 /** Undoes a step: what was there is put back as it was, what was not is removed. @returns the object as it is live from now on */
 export async function undoStep(api: KubernetesApi, step: Step): Promise<KubernetesObject | undefined> {
   try {
-    if (step.before !== undefined) return await put(api, step.before, step.keepReplicas, {})
+    if (step.before !== undefined) return await put(api, step.before, step.desired, step.keepReplicas, {})
     await remove(api, step.body, {})
     return undefined
   } catch (error) {
