@@ -349,6 +349,28 @@ describe('pods that cannot be created', () => {
       { ...failed, reason: 'FailedCreate' },
     ],
     [
+      'as long as nobody has tried since they went: the next try is due after twice the time of the one before',
+      snapshot([], {
+        ...none,
+        replicaSets: refused(0),
+        lastPodGoneAt: at(49),
+        events: [event('rs2', 'FailedCreate', 'exceeded quota', 0), event('rs2', 'FailedCreate', 'exceeded quota', 20, 42, 10)],
+      }),
+      103,
+      { ...progressing, recheckAt: 131 },
+    ],
+    [
+      'after a try that found room as little as the ones before',
+      snapshot([], {
+        ...none,
+        replicaSets: refused(0),
+        lastPodGoneAt: at(30),
+        events: [event('rs2', 'FailedCreate', 'exceeded quota', 0, 42, 10)],
+      }),
+      65,
+      { ...failed, reason: 'FailedCreate' },
+    ],
+    [
       'for a LimitRange: no time will mend it',
       snapshot([], {
         ...none,

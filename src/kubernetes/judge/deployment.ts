@@ -4,6 +4,7 @@ import type { Pod } from 'kubernetes-types/core/v1.js'
 import type { Judgement } from '../../deploy/verdict.ts'
 import { foreignLine } from '../../runner/foreign-text.ts'
 import { within } from './container.ts'
+import { eventTime } from './events.ts'
 import { count, latest, list, text, timeOf } from './fields.ts'
 import { GRACES } from './grace.ts'
 import { isGone, isReady, type PodFinding, provenAt, waitingFor } from './pod.ts'
@@ -121,6 +122,9 @@ function whatIsMissing(deployment: Deployment, current: readonly Pod[], ready: n
   return ''
 }
 
+/** A quota's own count of what is used follows the pods that are gone. */
+const QUOTA_LAG_MS = 3_000
+
 /** Pods that could not even be created: quota, admission, a missing service account. The ReplicaSet says so in its ReplicaFailure condition. */
 function judgeCreation(snapshot: DeploymentSnapshot, replicaSet: ReplicaSet | undefined, now: number): readonly PodFinding[] {
   const condition = list(replicaSet?.status?.conditions).find(
@@ -130,8 +134,12 @@ function judgeCreation(snapshot: DeploymentSnapshot, replicaSet: ReplicaSet | un
   const message = `pods cannot be created: ${foreignLine(text(condition.message))}`
   const from = latest([timeOf(condition.lastTransitionTime), snapshot.since], now)
   const since = latest([from, endingUntil(snapshot)], now)
-  // The controller tries again after twice the time each time: a quota that is freed after 33 s was seen to be used after 41.
-  const ms = Math.max(GRACES.FailedCreate.ms, since - from + 5_000)
+  // The controller tries again after twice the time each time: a quota that is freed after 33 s was seen to be used after 41. Pods that come or go in
+  // between make it try too, and wait the longer for the next time: where it has not tried since there may be room, that next time is waited for.
+  const tries = snapshot.events(text(replicaSet?.metadata?.uid)).filter(event => event.reason === 'FailedCreate')
+  const lastTry = latest(tries.map(eventTime), from)
+  const nextTry = lastTry > from && lastTry < since + QUOTA_LAG_MS ? lastTry + 2 * (lastTry - from) + 5_000 : since
+  const ms = Math.max(GRACES.FailedCreate.ms, since - from + 5_000, nextTry - since)
   if (REFUSED_FOR_GOOD.test(message)) return [{ ...within(GRACES.Refused, from, now, 'FailedCreate', message), pod: '' }]
   return [{ ...within({ ms }, since, now, text(condition.reason) || 'FailedCreate', message), pod: '' }]
 }
