@@ -99,6 +99,7 @@ async function diagnosePod(
     candidate => candidate.name === container,
   )
   const of = container === undefined ? '' : ` -c ${container}`
+  const previous = (status?.restartCount ?? 0) > 0 ? ' --previous' : ''
   return {
     workload: name,
     where: `pod/${podName}${container === undefined ? '' : ` container ${container}`}`,
@@ -109,7 +110,7 @@ async function diagnosePod(
     logs: container === undefined ? [] : await logs(api, workload.namespace, podName, container, status),
     commands: [
       `kubectl -n ${workload.namespace} describe pod ${podName}`,
-      ...(container === undefined ? [] : [`kubectl -n ${workload.namespace} logs ${podName}${of} --previous`]),
+      ...(wasStarted(status) ? [`kubectl -n ${workload.namespace} logs ${podName}${of}${previous}`] : []),
     ],
   }
 }
@@ -124,7 +125,7 @@ function facts(pod: Pod, status: ContainerStatus | undefined): readonly (readonl
     ...(status === undefined
       ? []
       : [
-          ['image', status.image ?? ''] as const,
+          ['image', imageOf(pod, status)] as const,
           ['state', state ?? 'unknown'] as const,
           ['restarts', String(status.restartCount ?? 0)] as const,
         ]),
@@ -134,6 +135,15 @@ function facts(pod: Pod, status: ContainerStatus | undefined): readonly (readonl
   ]
 }
 
+/** As the manifest names it: the runtime may know the same bytes by another name. */
+function imageOf({ spec }: Pod, status: ContainerStatus): string {
+  const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]
+  return containers.find(({ name }) => name === status.name)?.image ?? status.image ?? ''
+}
+
+const wasStarted = (status: ContainerStatus | undefined): boolean =>
+  (status?.restartCount ?? 0) > 0 || status?.state?.running !== undefined || status?.state?.terminated !== undefined
+
 /** The current run's last lines and the previous run's: a container in its back-off has both, or only the one that just ended. */
 async function logs(
   api: KubernetesApi,
@@ -142,9 +152,7 @@ async function logs(
   container: string,
   status: ContainerStatus | undefined,
 ): Promise<Culprit['logs']> {
-  const started =
-    (status?.restartCount ?? 0) > 0 || status?.state?.running !== undefined || status?.state?.terminated !== undefined
-  if (!started) return []
+  if (!wasStarted(status)) return []
   const kinds = [
     { previous: 'false', title: 'Log' },
     ...((status?.restartCount ?? 0) > 0 ? [{ previous: 'true', title: 'Log of the run before' }] : []),
