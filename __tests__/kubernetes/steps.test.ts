@@ -224,6 +224,40 @@ describe('applying', () => {
   })
 })
 
+describe('what is wrong in the manifest is told as its author would say it', () => {
+  const position = (path: readonly (string | number)[]): { file: string; line: number } => ({
+    file: 'web.yaml',
+    line: path.length,
+  })
+  const told = (error: ApiFailure): Promise<unknown> => {
+    cluster.before(({ method }) => {
+      if (method === 'PATCH') throw error
+    })
+    return takeStep(cluster, step({ body: web(2), position })).catch((thrown: unknown) => thrown)
+  }
+
+  test('a number where a text is wanted', async () => {
+    const error = new ApiFailure(
+      500,
+      'InternalError',
+      'failed to create typed patch object (shop/web; apps/v1, Kind=Deployment): .spec.template.spec.containers[name="app"].env[name="A"].value: expected string, got &value.valueUnstructured{Value:1}',
+    )
+    expect(await told(error)).toMatchObject({
+      reason: 'InvalidInput',
+      message: expect.stringMatching(/env\[name="A"\]\.value: expected string, got 1: put it in quotes$/),
+    })
+  })
+
+  test('a namespace that is not there', async () => {
+    const error = new ApiFailure(404, 'NotFound', 'namespaces "nowhere" not found')
+    expect(await told(error)).toMatchObject({
+      reason: 'NotFound',
+      message: expect.stringContaining('there is no namespace nowhere. Create it first, or correct it in the manifest'),
+      at: { file: 'web.yaml', line: 2 },
+    })
+  })
+})
+
 describe('a refusal that quotes a Secret', () => {
   const secret = object('Secret', 'db', {
     stringData: { pin: 424242, password: 'hunter2hunter2' },

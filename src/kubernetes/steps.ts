@@ -300,7 +300,13 @@ function explain(error: unknown, step: Step, verb: string): unknown {
       ...(at === undefined ? {} : { at }),
     })
   }
-  if (step.body.kind !== 'Secret') return asExpectedFailure(error, `${verb} ${name}`)
+  if (step.body.kind !== 'Secret') {
+    const failure = asExpectedFailure(error, `${verb} ${name}`)
+    const at = /^namespaces "/.test(error.message) ? step.position(['metadata', 'namespace']) : undefined
+    return at === undefined || !(failure instanceof ExpectedFailure)
+      ? failure
+      : new ExpectedFailure(failure.reason, failure.message, { at })
+  }
   const { status, reason, message, causes } = error
   const clean = causes.map(cause => ({ ...cause, message: withoutSecrets(cause.message ?? '', step) }))
   return asExpectedFailure(new ApiFailure(status, reason, withoutSecrets(message, step), { causes: clean }), `${verb} ${name}`)
@@ -308,6 +314,9 @@ function explain(error: unknown, step: Step, verb: string): unknown {
 
 /** What the server says of a manifest that does not fit its kind comes as an internal error. */
 const MALFORMED = /typed patch object|field not declared|unknown field|unable to convert unstructured object|error decoding/
+
+/** What YAML reads as a number or as true: `expected string, got &value.valueUnstructured{Value:1}`. */
+const NO_TEXT = /(?<=^expected string, got )&value\.valueUnstructured\{Value:([\s\S]*)\}$/
 
 const SHORTEST_SECRET = 3
 
@@ -342,7 +351,8 @@ function schemaFaults(message: string): { field: string | undefined; message: st
     .filter(line => line !== '' && line !== 'errors:')
     .map(line => {
       const declared = /^(\.[^:]+): (.*)$/.exec(line)
-      if (declared !== null) return { field: declared[1], message: declared[2] ?? line }
+      if (declared !== null)
+        return { field: declared[1], message: (declared[2] ?? line).replace(NO_TEXT, '$1: put it in quotes') }
       return { field: /unknown field "([^"]+)"/.exec(line)?.[1], message: line }
     })
 }
