@@ -1,7 +1,6 @@
 // Releases that only show in the cluster that they are bad: each must fail by name, and what was live before be live again.
 import type { Scenario } from './scenario.ts'
 import {
-  atFirst,
   autoscaler,
   baseImage,
   configMap,
@@ -19,7 +18,6 @@ import {
   quota,
   STUBBORN,
   serve,
-  service,
   statefulSet,
   unpushed,
   web,
@@ -175,7 +173,10 @@ const probes: readonly Scenario[] = [
       }),
     ],
     takes: 40,
-    must: { fail: 'ProgressDeadlineExceeded', names: /deployment\/web made no progress for 15 s/ },
+    must: {
+      fail: 'ProgressDeadlineExceeded',
+      names: /pod web-\S+, container app has not started yet: .*404; no progress was made for 15 s/,
+    },
   },
 ]
 
@@ -217,7 +218,7 @@ const otherKinds: readonly Scenario[] = [
     live: oneV1,
     release: [...oneV1, pod('echo bad seed; exit 5')],
     takes: 15,
-    must: { fail: 'PodFailed', names: /pod\/seed.*container app ended with exit code 5.*bad seed/ },
+    must: { fail: 'Error', names: /pod\/seed.*container app ended with exit code 5.*bad seed/ },
   },
   {
     name: 'a definition and an object that is stalled',
@@ -290,6 +291,7 @@ const wholes: readonly Scenario[] = [
   {
     name: 'crashes where an autoscaler has more replicas',
     live: [...web({ version: '1', replicas: 1 }), autoscaler(3, 5)],
+    liveReplicas: 3,
     release: web({ script: NO_DATABASE, replicas: 1 }),
     takes: 40,
     must: {
@@ -347,19 +349,8 @@ const withoutPreflight: readonly Scenario[] = [
     takes: 35,
     must: { fail: 'FailedCreate', names: /deployment\/web: pods cannot be created: .*exceeded quota: small/ },
   },
-]
-
-/** What nothing says before the pods are there. */
-const unforeseen: readonly Scenario[] = [
   {
-    name: 'a volume that never mounts',
-    live: oneV1,
-    release: [deployment(mounted({ hostPath: { path: '/no/such/folder', type: 'Directory' } }))],
-    takes: 55,
-    must: { fail: 'FailedMount', names: /pod web-\S+.*\/no\/such\/folder is not a directory/ },
-  },
-  {
-    name: 'a claim that is never bound',
+    name: 'a claim that is never bound, without preflight',
     live: oneV1,
     release: [
       {
@@ -370,8 +361,43 @@ const unforeseen: readonly Scenario[] = [
       },
       deployment(mounted({ persistentVolumeClaim: { claimName: 'data' } })),
     ],
-    takes: 80,
+    inputs: off,
+    takes: 50,
     must: { fail: 'FailedBinding', names: /persistentvolumeclaim\/data: no volume: / },
+  },
+]
+
+/** What nothing says before the pods are there. */
+const unforeseen: readonly Scenario[] = [
+  {
+    // The nodes may have credentials of their own, which nobody sees from outside.
+    name: 'a registry that wants credentials',
+    registry: 'private',
+    live: oneV1,
+    release: [deployment({ image: '$REGISTRY/library/busybox:1' })],
+    takes: 65,
+    must: { fail: 'ErrImagePull', names: /pod web-\S+, container app: image \S+ cannot be pulled: .*401 Unauthorized/ },
+  },
+  {
+    name: 'a namespace that wants safer pods',
+    given: [
+      {
+        apiVersion: 'v1',
+        kind: 'Namespace',
+        metadata: { name: '$NAMESPACE', labels: { 'pod-security.kubernetes.io/enforce': 'baseline' } },
+      },
+    ],
+    live: oneV1,
+    release: [deployment({ pod: { hostNetwork: true } })],
+    takes: 20,
+    must: { fail: 'FailedCreate', names: /deployment\/web: .*violates PodSecurity "baseline:latest": host namespaces/ },
+  },
+  {
+    name: 'a volume that never mounts',
+    live: oneV1,
+    release: [deployment(mounted({ hostPath: { path: '/no/such/folder', type: 'Directory' } }))],
+    takes: 55,
+    must: { fail: 'FailedMount', names: /pod web-\S+.*\/no\/such\/folder is not a directory/ },
   },
   {
     name: 'an admission policy that refuses the pods',
@@ -403,11 +429,11 @@ const unforeseen: readonly Scenario[] = [
     must: { fail: 'FailedCreate', names: /deployment\/web: pods cannot be created: .*version 2 is recalled/ },
   },
   {
-    name: 'two crashes on one pod do not hide a third on another',
-    live: [deployment({ version: '1', replicas: 2 })],
-    release: [deployment({ replicas: 2, ...atFirst(9, 'echo still no license; exit 8') }), service('idle', { app: 'web' })],
-    takes: 35,
-    must: { fail: 'CrashLoopBackOff', names: /container app ended with exit code 8 .*still no license/ },
+    name: 'two pods that want the same port of the only node',
+    live: oneV1,
+    release: [deployment({ replicas: 2, container: { ports: [{ containerPort: 8080, hostPort: 18_988 }] } })],
+    takes: 50,
+    must: { fail: 'Unschedulable', names: /pod web-\S+.*didn't have free ports/ },
   },
 ]
 

@@ -107,8 +107,8 @@ const rollouts: readonly Scenario[] = [
       deployment({
         version: '1',
         replicas: 2,
-        pod: { terminationGracePeriodSeconds: 12 },
-        container: { lifecycle: { preStop: { exec: { command: ['sleep', '8'] } } } },
+        pod: { terminationGracePeriodSeconds: 5 },
+        container: { lifecycle: { preStop: { exec: { command: ['sleep', '3'] } } } },
       }),
     ],
     release: [deployment({ replicas: 2, spec: { strategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 1 } } } })],
@@ -329,6 +329,7 @@ const disturbed: readonly Scenario[] = [
   {
     name: 'an autoscaler has more replicas',
     live: [...web({ version: '1', replicas: 1 }), autoscaler(3, 5)],
+    liveReplicas: 3,
     release: [...web({ replicas: 1 }), autoscaler(3, 5)],
     probed: true,
     takes: 40,

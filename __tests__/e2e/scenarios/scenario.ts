@@ -10,6 +10,8 @@ export interface Scenario {
   readonly live?: readonly Fields[]
   /** `kubectl`: it was applied by other means. `sick`: the same, and it has never been healthy. Both know no record. */
   readonly liveBy?: 'kubectl' | 'sick'
+  /** So many replicas of what is live, whatever its manifest says. */
+  readonly liveReplicas?: number
   /** The manifests, all in one file of several documents; or the files themselves. */
   readonly release: readonly Fields[] | Readonly<Record<string, string>>
   /** What differs from the defaults that a user has. */
