@@ -84,8 +84,8 @@ export interface Probe {
   readonly failures: readonly string[]
 }
 
-/** Asks a Service on a fresh connection about 20 times a second until `stop` is called. */
-export function probe(url: string): { stop(): Promise<Probe> } {
+/** Asks a Service on a fresh connection about 20 times a second until `stop` is called. A request may take so many milliseconds. */
+export function probe(url: string, patience = 3_000): { stop(): Promise<Probe> } {
   const failures: string[] = []
   let requests = 0
   let going = true
@@ -93,7 +93,7 @@ export function probe(url: string): { stop(): Promise<Probe> } {
     while (going) {
       requests += 1
       try {
-        const response = await fetch(url, { signal: AbortSignal.timeout(3_000), headers: { connection: 'close' } })
+        const response = await fetch(url, { signal: AbortSignal.timeout(patience), headers: { connection: 'close' } })
         if (!response.ok) failures.push(`${new Date().toISOString()} status ${response.status}`)
         await response.arrayBuffer()
       } catch (error) {

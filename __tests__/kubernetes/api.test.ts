@@ -456,7 +456,7 @@ describe('asExpectedFailure', () => {
       'no namespace',
       failure(404, 'NotFound', 'namespaces "shop" not found'),
       'NotFound',
-      'Applying deployment/web failed: there is no namespace shop. Create it first, or correct the input "namespace".',
+      'Applying deployment/web failed: there is no namespace shop. Create it first, or correct it in the manifest or the input "namespace".',
     ],
     [
       'nothing there',

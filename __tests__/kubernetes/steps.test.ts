@@ -124,6 +124,22 @@ describe('undoing a step', () => {
     expect(live()?.['spec']).toEqual({ replicas: 8 })
   })
 
+  test('what somebody else has changed since, and the release had not, stays', async () => {
+    const notes = { owner: 'acme', team: 'web' }
+    const before = web(1, { annotations: notes, labels: { tier: 'front' } })
+    const desired = { ...web(1, { annotations: { ...notes, team: 'api' } }), spec: { replicas: 1, paused: true } }
+    cluster.put({
+      ...web(4, { annotations: { owner: 'else', team: 'api', note: 'look here' }, labels: { seen: 'yes' } }),
+      spec: { replicas: 4, paused: true },
+    })
+    await undoStep(cluster, step({ body: desired, before, desired }))
+    expect(live()).toMatchObject({
+      metadata: { annotations: { owner: 'else', team: 'web', note: 'look here' }, labels: { tier: 'front', seen: 'yes' } },
+      spec: { replicas: 4 },
+    })
+    expect(live()?.['spec']).not.toHaveProperty('paused')
+  })
+
   test('a Job that somebody has made anew is left alone', async () => {
     const job = object('Job', 'migrate', { spec: { parallelism: 2 } })
     cluster.put(object('Job', 'migrate', { spec: { parallelism: 1 } }))
@@ -204,6 +220,40 @@ describe('applying', () => {
     await expect(takeStep(cluster, step({ action, body: web(2) }))).rejects.toMatchObject({
       reason: 'Forbidden',
       message: expect.stringContaining(says),
+    })
+  })
+})
+
+describe('what is wrong in the manifest is told as its author would say it', () => {
+  const position = (path: readonly (string | number)[]): { file: string; line: number } => ({
+    file: 'web.yaml',
+    line: path.length,
+  })
+  const told = (error: ApiFailure): Promise<unknown> => {
+    cluster.before(({ method }) => {
+      if (method === 'PATCH') throw error
+    })
+    return takeStep(cluster, step({ body: web(2), position })).catch((thrown: unknown) => thrown)
+  }
+
+  test('a number where a text is wanted', async () => {
+    const error = new ApiFailure(
+      500,
+      'InternalError',
+      'failed to create typed patch object (shop/web; apps/v1, Kind=Deployment): .spec.template.spec.containers[name="app"].env[name="A"].value: expected string, got &value.valueUnstructured{Value:1}',
+    )
+    expect(await told(error)).toMatchObject({
+      reason: 'InvalidInput',
+      message: expect.stringMatching(/env\[name="A"\]\.value: expected string, got 1: put it in quotes$/),
+    })
+  })
+
+  test('a namespace that is not there', async () => {
+    const error = new ApiFailure(404, 'NotFound', 'namespaces "nowhere" not found')
+    expect(await told(error)).toMatchObject({
+      reason: 'NotFound',
+      message: expect.stringContaining('there is no namespace nowhere. Create it first, or correct it in the manifest'),
+      at: { file: 'web.yaml', line: 2 },
     })
   })
 })

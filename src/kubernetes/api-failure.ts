@@ -176,7 +176,7 @@ function explain(failure: ApiFailure): { reason: string; advice: string } {
         advice:
           namespace === undefined
             ? `${said}.`
-            : `there is no namespace ${foreignLine(namespace)}. Create it first, or correct the input "namespace".`,
+            : `there is no namespace ${foreignLine(namespace)}. Create it first, or correct it in the manifest or the input "namespace".`,
       }
     }
     case 'Conflict':

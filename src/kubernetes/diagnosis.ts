@@ -2,6 +2,7 @@
 // a workload, equal causes told once. Every look-up may fail by itself and is then left out.
 import type { ContainerStatus, Event, Pod } from 'kubernetes-types/core/v1.js'
 import type { Culprit } from '../deploy/platform.ts'
+import type { Verdict } from '../deploy/verdict.ts'
 import { foreignLine, foreignText } from '../runner/foreign-text.ts'
 import type { KubernetesApi } from './api.ts'
 import { failureOf } from './judge/ended-pod.ts'
@@ -18,14 +19,32 @@ const EVENTS = 8
 /** The kubelet's own words, in place of a log that was cleared away. */
 const LOG_IS_GONE = 'unable to retrieve container logs for '
 
+/** Of the workloads that have failed; where none has and the time is over, of all that are not healthy. Who the verdict names comes first. */
 export async function diagnose(
   api: KubernetesApi,
-  failed: readonly { workload: Workload; snapshot: Snapshot }[],
+  verdict: Verdict,
+  release: readonly { workload: Workload; snapshot: Snapshot }[],
 ): Promise<readonly Culprit[]> {
-  return (await Promise.all(failed.map(({ workload, snapshot }) => diagnoseWorkload(api, workload, snapshot)))).flat()
+  const failed = verdict.workloads.filter(({ phase }) => phase === 'failed')
+  const amiss = failed.length > 0 ? failed : verdict.workloads.filter(({ phase }) => phase !== 'healthy')
+  const names = new Set(amiss.map(({ workload }) => workload))
+  const looks = release
+    .filter(({ snapshot }) => names.has(snapshot.name))
+    .map(({ workload, snapshot }) => diagnoseWorkload(api, workload, snapshot, verdict.culprit))
+  return first((await Promise.all(looks)).flat(), ({ where }) => where === verdict.culprit)
 }
 
-async function diagnoseWorkload(api: KubernetesApi, workload: Workload, snapshot: Snapshot): Promise<readonly Culprit[]> {
+const first = <T>(all: readonly T[], is: (one: T) => boolean): readonly T[] => [...all.filter(is), ...all.filter(one => !is(one))]
+
+const whereOf = (pod: Pod, { container }: PodFinding): string =>
+  `pod/${pod.metadata?.name ?? ''}${container === undefined ? '' : ` container ${container}`}`
+
+async function diagnoseWorkload(
+  api: KubernetesApi,
+  workload: Workload,
+  snapshot: Snapshot,
+  culprit: string,
+): Promise<readonly Culprit[]> {
   const { object } = snapshot
   const kind = object === undefined ? undefined : followedKind(object)
   if (object === undefined || kind === undefined) return []
@@ -49,8 +68,12 @@ async function diagnoseWorkload(api: KubernetesApi, workload: Workload, snapshot
       .slice(0, 1)
       .map(finding => ({ pod, finding, events: snapshot.events(uid) }))
   })
-  const byCause = new Map(found.map(entry => [`${entry.finding.reason}/${entry.finding.container ?? ''}`, entry]))
-  const culprits = [...byCause.values()].slice(0, CULPRITS).map(entry => diagnosePod(api, workload, snapshot.name, entry))
+  const ordered = first(found, ({ pod, finding }) => whereOf(pod, finding) === culprit)
+  const byCause = Map.groupBy(ordered, ({ finding }) => `${finding.reason}/${finding.container ?? ''}`)
+  const culprits = [...byCause.values()]
+    .flatMap(([entry]) => entry ?? [])
+    .slice(0, CULPRITS)
+    .map(entry => diagnosePod(api, workload, snapshot.name, entry))
   if (culprits.length > 0) return Promise.all(culprits)
   // Pods that could not be created are told of by whoever was to create them.
   const makers = [object, ...snapshot.replicaSets] as readonly Maker[]
@@ -99,9 +122,10 @@ async function diagnosePod(
     candidate => candidate.name === container,
   )
   const of = container === undefined ? '' : ` -c ${container}`
+  const previous = (status?.restartCount ?? 0) > 0 ? ' --previous' : ''
   return {
     workload: name,
-    where: `pod/${podName}${container === undefined ? '' : ` container ${container}`}`,
+    where: whereOf(pod, finding),
     reason: finding.reason,
     message: finding.message,
     facts: facts(pod, status),
@@ -109,7 +133,7 @@ async function diagnosePod(
     logs: container === undefined ? [] : await logs(api, workload.namespace, podName, container, status),
     commands: [
       `kubectl -n ${workload.namespace} describe pod ${podName}`,
-      ...(container === undefined ? [] : [`kubectl -n ${workload.namespace} logs ${podName}${of} --previous`]),
+      ...(wasStarted(status) ? [`kubectl -n ${workload.namespace} logs ${podName}${of}${previous}`] : []),
     ],
   }
 }
@@ -124,7 +148,7 @@ function facts(pod: Pod, status: ContainerStatus | undefined): readonly (readonl
     ...(status === undefined
       ? []
       : [
-          ['image', status.image ?? ''] as const,
+          ['image', imageOf(pod, status)] as const,
           ['state', state ?? 'unknown'] as const,
           ['restarts', String(status.restartCount ?? 0)] as const,
         ]),
@@ -134,6 +158,15 @@ function facts(pod: Pod, status: ContainerStatus | undefined): readonly (readonl
   ]
 }
 
+/** As the manifest names it: the runtime may know the same bytes by another name. */
+function imageOf({ spec }: Pod, status: ContainerStatus): string {
+  const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]
+  return containers.find(({ name }) => name === status.name)?.image ?? status.image ?? ''
+}
+
+const wasStarted = (status: ContainerStatus | undefined): boolean =>
+  (status?.restartCount ?? 0) > 0 || status?.state?.running !== undefined || status?.state?.terminated !== undefined
+
 /** The current run's last lines and the previous run's: a container in its back-off has both, or only the one that just ended. */
 async function logs(
   api: KubernetesApi,
@@ -142,9 +175,7 @@ async function logs(
   container: string,
   status: ContainerStatus | undefined,
 ): Promise<Culprit['logs']> {
-  const started =
-    (status?.restartCount ?? 0) > 0 || status?.state?.running !== undefined || status?.state?.terminated !== undefined
-  if (!started) return []
+  if (!wasStarted(status)) return []
   const kinds = [
     { previous: 'false', title: 'Log' },
     ...((status?.restartCount ?? 0) > 0 ? [{ previous: 'true', title: 'Log of the run before' }] : []),

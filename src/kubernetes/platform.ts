@@ -230,12 +230,8 @@ export class KubernetesPlatform implements Platform {
   async diagnose(verdict: Verdict): Promise<readonly Culprit[]> {
     if (this.#watch === undefined) return []
     const watch = this.#watch
-    const failed = new Set(verdict.workloads.filter(workload => workload.phase !== 'healthy').map(workload => workload.workload))
-    const workloads = workloadsOf(this.#steps).filter(workload => failed.has(watch.nameOf(workload)))
-    return diagnose(
-      this.#options.api,
-      workloads.map(workload => ({ workload, snapshot: watch.snapshot(workload) })),
-    )
+    const release = workloadsOf(this.#steps).map(workload => ({ workload, snapshot: watch.snapshot(workload) }))
+    return diagnose(this.#options.api, verdict, release)
   }
 
   async prove(): Promise<Proof> {

@@ -61,7 +61,7 @@ async function write(api: KubernetesApi, step: Step, dryRun: boolean): Promise<K
       await remove(api, step.body, query)
       return undefined
     }
-    if (step.action === 'put') return await put(api, step.body, step.keepReplicas, query)
+    if (step.action === 'put') return await put(api, step.body, undefined, step.keepReplicas, query)
     return await apply(api, step, query)
   } catch (error) {
     throw explain(error, step, WORDS[step.action])
@@ -91,11 +91,13 @@ async function apply(api: KubernetesApi, step: Step, query: Record<string, strin
 /**
  * Makes the live object what `object` says, whole, and gives its fields back to those who owned them then. Controllers write to the object all the
  * while, and an answer may have been lost on the way: a conflict is no refusal, it is looked at again.
+ * @param undone what the release that is undone had made of it
  * @returns undefined where the object is gone and must not come back
  */
 async function put(
   api: KubernetesApi,
   object: KubernetesObject,
+  undone: KubernetesObject | undefined,
   keepReplicas: boolean,
   query: Record<string, string>,
 ): Promise<KubernetesObject | undefined> {
@@ -104,7 +106,7 @@ async function put(
       const live = await readLive(api, object)
       if (runsOnce(object) && (live === undefined || madeAnew(live, object))) return live
       if (live?.metadata.deletionTimestamp != null) throw beingDeleted(live)
-      const target = withNodeOf(live, keepReplicas ? withReplicasOf(live, object) : object)
+      const target = withNodeOf(live, withChangesOfOthers(live, undone, keepReplicas ? withReplicasOf(live, object) : object))
       const there = live !== undefined && sameIntent(live, target)
       if (live !== undefined && there && attempt === 1) return live
       const written = live !== undefined && there ? live : await replaceOrCreate(api, target, live, query)
@@ -168,6 +170,28 @@ function withReplicasOf(live: KubernetesObject | undefined, object: KubernetesOb
   return replicas === undefined || spec?.replicas === undefined ? object : { ...object, spec: { ...spec, replicas } }
 }
 
+/** What somebody else has changed since the release, which had left it alone, stays: a note of `kubectl annotate`, a number of `kubectl scale`. */
+function withChangesOfOthers(
+  live: KubernetesObject | undefined,
+  undone: KubernetesObject | undefined,
+  object: KubernetesObject,
+): KubernetesObject {
+  if (live === undefined || undone === undefined) return object
+  const kept = (field: 'labels' | 'annotations'): Pick<KubernetesObject['metadata'], 'labels' | 'annotations'> => {
+    const [old, released] = [object.metadata[field] ?? {}, undone.metadata[field] ?? {}]
+    const others = Object.entries(live.metadata[field] ?? {}).filter(
+      ([key, value]) => value !== released[key] && released[key] === old[key],
+    )
+    return others.length === 0 ? {} : { [field]: { ...old, ...Object.fromEntries(others) } }
+  }
+  const replicas = (of: KubernetesObject): unknown => (of['spec'] as { replicas?: number } | undefined)?.replicas
+  const scaled = replicas(live) !== replicas(undone) && replicas(undone) === replicas(object)
+  return {
+    ...(scaled ? withReplicasOf(live, object) : object),
+    metadata: { ...object.metadata, ...kept('labels'), ...kept('annotations') },
+  }
+}
+
 /** By somebody else: it is not the one that was there. */
 function madeAnew(live: KubernetesObject, object: KubernetesObject): boolean {
   return object.metadata.uid !== undefined && live.metadata.uid !== object.metadata.uid
@@ -194,7 +218,7 @@ async function remove(api: KubernetesApi, object: KubernetesObject, query: Recor
 /** Undoes a step: what was there is put back as it was, what was not is removed. @returns the object as it is live from now on */
 export async function undoStep(api: KubernetesApi, step: Step): Promise<KubernetesObject | undefined> {
   try {
-    if (step.before !== undefined) return await put(api, step.before, step.keepReplicas, {})
+    if (step.before !== undefined) return await put(api, step.before, step.desired, step.keepReplicas, {})
     await remove(api, step.body, {})
     return undefined
   } catch (error) {
@@ -276,7 +300,13 @@ function explain(error: unknown, step: Step, verb: string): unknown {
       ...(at === undefined ? {} : { at }),
     })
   }
-  if (step.body.kind !== 'Secret') return asExpectedFailure(error, `${verb} ${name}`)
+  if (step.body.kind !== 'Secret') {
+    const failure = asExpectedFailure(error, `${verb} ${name}`)
+    const at = /^namespaces "/.test(error.message) ? step.position(['metadata', 'namespace']) : undefined
+    return at === undefined || !(failure instanceof ExpectedFailure)
+      ? failure
+      : new ExpectedFailure(failure.reason, failure.message, { at })
+  }
   const { status, reason, message, causes } = error
   const clean = causes.map(cause => ({ ...cause, message: withoutSecrets(cause.message ?? '', step) }))
   return asExpectedFailure(new ApiFailure(status, reason, withoutSecrets(message, step), { causes: clean }), `${verb} ${name}`)
@@ -284,6 +314,9 @@ function explain(error: unknown, step: Step, verb: string): unknown {
 
 /** What the server says of a manifest that does not fit its kind comes as an internal error. */
 const MALFORMED = /typed patch object|field not declared|unknown field|unable to convert unstructured object|error decoding/
+
+/** What YAML reads as a number or as true: `expected string, got &value.valueUnstructured{Value:1}`. */
+const NO_TEXT = /(?<=^expected string, got )&value\.valueUnstructured\{Value:([\s\S]*)\}$/
 
 const SHORTEST_SECRET = 3
 
@@ -318,7 +351,8 @@ function schemaFaults(message: string): { field: string | undefined; message: st
     .filter(line => line !== '' && line !== 'errors:')
     .map(line => {
       const declared = /^(\.[^:]+): (.*)$/.exec(line)
-      if (declared !== null) return { field: declared[1], message: declared[2] ?? line }
+      if (declared !== null)
+        return { field: declared[1], message: (declared[2] ?? line).replace(NO_TEXT, '$1: put it in quotes') }
       return { field: /unknown field "([^"]+)"/.exec(line)?.[1], message: line }
     })
 }

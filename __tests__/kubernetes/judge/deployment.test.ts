@@ -208,6 +208,57 @@ describe('a Deployment', () => {
       { ...failed, reason: 'ProgressDeadlineExceeded' },
     ],
     [
+      'no progress of another revision, told in the very second in which this one was put back',
+      snapshot([], {
+        since: BEGAN + 400,
+        object: deployment(
+          {},
+          {
+            updatedReplicas: 0,
+            conditions: [
+              {
+                type: 'Progressing',
+                status: 'False',
+                reason: 'ProgressDeadlineExceeded',
+                message: 'ReplicaSet "web-1" has timed out progressing.',
+                lastUpdateTime: stamp(0),
+              },
+            ],
+          },
+        ),
+      }),
+      1,
+      progressing,
+    ],
+    [
+      'no progress, for its startup probe is not content yet',
+      snapshot([pod({ conditions: [], status: { ready: false, started: false }, container: { startupProbe: {} } })], {
+        object: deployment(
+          { progressDeadlineSeconds: 20 },
+          {
+            conditions: [
+              {
+                type: 'Progressing',
+                status: 'False',
+                reason: 'ProgressDeadlineExceeded',
+                message: 'ReplicaSet "web-2" has timed out progressing.',
+                lastUpdateTime: stamp(21),
+              },
+            ],
+          },
+        ),
+        events: [event('web-2-a', 'Unhealthy', 'Startup probe failed: HTTP probe failed with statuscode: 404', 6, 16)],
+      }),
+      22,
+      {
+        ...failed,
+        reason: 'ProgressDeadlineExceeded',
+        culprit: 'pod/web-2-a container app',
+        message:
+          'has not started yet: Startup probe failed: HTTP probe failed with statuscode: 404; no progress was made for 20 s',
+      },
+    ],
+    [
       'no progress, and it can be told why',
       snapshot([pod({ conditions: [], status: { ready: false, state: waiting('ErrImagePull', 'not found') } })], {
         object: deployment(
@@ -295,6 +346,28 @@ describe('pods that cannot be created', () => {
       'long after that',
       snapshot([], { ...none, replicaSets: refused(0), lastPodGoneAt: at(33) }),
       71,
+      { ...failed, reason: 'FailedCreate' },
+    ],
+    [
+      'as long as nobody has tried since they went: the next try is due after twice the time of the one before',
+      snapshot([], {
+        ...none,
+        replicaSets: refused(0),
+        lastPodGoneAt: at(49),
+        events: [event('rs2', 'FailedCreate', 'exceeded quota', 0), event('rs2', 'FailedCreate', 'exceeded quota', 20, 42, 10)],
+      }),
+      103,
+      { ...progressing, recheckAt: 131 },
+    ],
+    [
+      'after a try that found room as little as the ones before',
+      snapshot([], {
+        ...none,
+        replicaSets: refused(0),
+        lastPodGoneAt: at(30),
+        events: [event('rs2', 'FailedCreate', 'exceeded quota', 0, 42, 10)],
+      }),
+      65,
       { ...failed, reason: 'FailedCreate' },
     ],
     [
@@ -941,7 +1014,7 @@ describe('a liveness probe', () => {
         { events: [fails(2, 300, 'Startup')] },
       ),
       300,
-      { ...progressing, reason: '' },
+      { ...progressing, reason: '', message: 'has not started yet: Startup probe failed' },
     ],
   ])('%s', (_, given, seconds, expected) => check(given, seconds, expected))
 })

@@ -439,9 +439,15 @@ describe('a PersistentVolumeClaim', () => {
     ],
     ['no volume can be made', claim('Pending', provisioning), 60, { ...failed, message: 'storageclass "fast" not found' }],
     [
+      'there is no volume for it, yet',
+      claim('Pending', event('w', 'FailedBinding', 'no persistent volumes available', 1, 29)),
+      29,
+      { ...progressing, reason: 'FailedBinding', recheckAt: 30 },
+    ],
+    [
       'there is no volume for it',
-      claim('Pending', event('w', 'FailedBinding', 'no persistent volumes available', 1, 59)),
-      60,
+      claim('Pending', event('w', 'FailedBinding', 'no persistent volumes available', 1, 29)),
+      30,
       { ...failed, reason: 'FailedBinding' },
     ],
     [

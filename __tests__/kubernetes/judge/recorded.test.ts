@@ -215,8 +215,8 @@ const rollouts: readonly Bad[] = [
   {
     scenario: 'progress-deadline',
     reason: 'ProgressDeadlineExceeded',
-    culprit: NONE,
-    says: ['no progress for 15 s'],
+    culprit: / container app$/,
+    says: ['Startup probe failed', 'statuscode: 404', 'no progress was made for 15 s'],
     fact: /"ProgressDeadlineExceeded"/,
     grace: 0,
   },

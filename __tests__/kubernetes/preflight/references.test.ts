@@ -300,8 +300,43 @@ describe('storage classes', () => {
   const CLASS = '/apis/storage.k8s.io/v1/storageclasses/fast'
   test.each<[string, string, Answers, number]>([
     ['a class that is there', claim('storageClassName: fast'), { [CLASS]: named('fast') }, 0],
-    ['the default class', claim('resources: {}'), {}, 0],
-    ['no class on purpose', claim('storageClassName: ""'), {}, 0],
+    [
+      'the default class',
+      claim('resources: {}'),
+      {
+        'LIST /apis/storage.k8s.io/v1/storageclasses': [
+          {
+            kind: 'StorageClass',
+            metadata: { name: 'fast', annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
+          },
+        ],
+      },
+      0,
+    ],
+    ['the default class, where there is none, and no volume either', claim('resources: {}'), {}, 1],
+    ['no right to look for the default class', claim('resources: {}'), { 'LIST /apis/storage.k8s.io/v1/storageclasses': 403 }, 0],
+    [
+      'no class on purpose, and a volume that is free',
+      claim('storageClassName: ""'),
+      { 'LIST /api/v1/persistentvolumes': [{ kind: 'PersistentVolume', metadata: { name: 'v' }, spec: {}, status: {} }] },
+      0,
+    ],
+    [
+      'no class on purpose, and a volume that comes with the release',
+      `${claim('storageClassName: ""')}\n---\napiVersion: v1\nkind: PersistentVolume\nmetadata: { name: v }\nspec: {}`,
+      {},
+      0,
+    ],
+    [
+      'no class on purpose, and no volume but one that is taken',
+      claim('storageClassName: ""'),
+      {
+        'LIST /api/v1/persistentvolumes': [
+          { kind: 'PersistentVolume', metadata: { name: 'v' }, spec: {}, status: { phase: 'Bound' } },
+        ],
+      },
+      1,
+    ],
     ['a volume by name', claim('storageClassName: fast, volumeName: v'), {}, 0],
     [
       'a class that comes with the release',

@@ -36,6 +36,7 @@ export function judgeClaim(snapshot: Snapshot<PersistentVolumeClaim>, now: numbe
   // The controller says the same every 15 s: the trouble began with the claim, or with the release.
   const from = latest([timeOf(claim.metadata?.creationTimestamp), since], eventTime(event))
   const message = `no volume: ${foreignLine(text(event.message))}`
-  const finding = within(GRACES.ProvisioningFailed, from, now, reason, message)
+  const grace = reason === 'FailedBinding' ? GRACES.FailedBinding : GRACES.ProvisioningFailed
+  const finding = within(grace, from, now, reason, message)
   return conclude(base, [{ ...finding, pod: '' }], '', { message: '', provenAt: 0 }, now)
 }

@@ -34,7 +34,7 @@ export interface ContainerContext {
 
 /** What is wrong with a container, or undefined where it is as it should be or on its way. */
 export function judgeContainer(context: ContainerContext): Finding | undefined {
-  const findings = [judgeEnds, judgeProbeKills, judgeWaiting, judgeReadiness].flatMap(rule => rule(context) ?? [])
+  const findings = [judgeEnds, judgeProbeKills, judgeWaiting, judgeStartup, judgeReadiness].flatMap(rule => rule(context) ?? [])
   return findings.find(finding => finding.doomed) ?? findings[0]
 }
 
@@ -318,6 +318,17 @@ export function exitCodeMeaning(code: number): string {
 export function startFault(message: string): string {
   const line = foreignLine(message)
   return /exec: .*$/.exec(line)?.[0] ?? line
+}
+
+/** A startup probe may fail for as long as its numbers allow. What it says is told, for somebody may wait for it in vain. */
+function judgeStartup({ container, status, events, floor }: ContainerContext): Finding | undefined {
+  const startedAt = timeOf(status.state?.running?.startedAt)
+  const failure = probeFailures(events, 'Startup').at(-1)
+  if (container.startupProbe == null || status.started !== false || startedAt === undefined || failure === undefined)
+    return undefined
+  if (eventTime(failure) < Math.max(startedAt, floor)) return undefined
+  const message = `container ${container.name} has not started yet: ${probeSaid(events, 'Startup')}`
+  return { reason: '', message, doomed: false }
 }
 
 function judgeReadiness({ pod, container, status, runsOnce, events, floor, now }: ContainerContext): Finding | undefined {

@@ -61,13 +61,13 @@ export function judgeDeployment(snapshot: DeploymentSnapshot, now: number): Judg
     ...judgeReplicaFailure(snapshot, replicaSet, now),
   ])
   if (finding?.doomed === true) return { ...known, phase: 'failed', ...told(name, finding) }
-  if (progressing?.reason === 'ProgressDeadlineExceeded' && isOfThisRelease(progressing, snapshot)) {
-    const message = `${name} made no progress for ${count(deployment.spec?.progressDeadlineSeconds) || 600} s`
-    return {
-      ...known,
-      phase: 'failed',
-      ...(finding === undefined ? { reason: progressing.reason, message } : told(name, finding)),
-    }
+  if (progressing?.reason === 'ProgressDeadlineExceeded' && isOfThisRelease(progressing, snapshot, replicaSet)) {
+    const { reason } = progressing
+    const seconds = count(deployment.spec?.progressDeadlineSeconds) || 600
+    if (finding === undefined) return { ...known, phase: 'failed', reason, message: `${name} made no progress for ${seconds} s` }
+    const why = told(name, finding)
+    if (why.reason !== '') return { ...known, phase: 'failed', ...why }
+    return { ...known, phase: 'failed', ...why, reason, message: `${why.message}; no progress was made for ${seconds} s` }
   }
   if (finding !== undefined) {
     const recheck = finding.recheckAt === undefined ? {} : { recheckAt: finding.recheckAt }
@@ -79,11 +79,17 @@ export function judgeDeployment(snapshot: DeploymentSnapshot, now: number): Judg
   return { ...known, phase: 'healthy', message: '', ...(proven > now ? { provenAt: proven } : {}) }
 }
 
-/** The condition outlives the trouble: a release that leaves the template as it is (and mends a Secret, say) finds the last one's. */
+/**
+ * The condition outlives the trouble: a release that leaves the template as it is (and mends a Secret, say) finds the last one's, and one that is put
+ * back finds that of the release before it.
+ */
 function isOfThisRelease(
-  condition: { lastUpdateTime?: unknown; lastTransitionTime?: unknown },
+  condition: { message?: unknown; lastUpdateTime?: unknown; lastTransitionTime?: unknown },
   { since }: DeploymentSnapshot,
+  replicaSet: ReplicaSet | undefined,
 ): boolean {
+  const named = /^ReplicaSet "([^"]+)"/.exec(text(condition.message))?.[1]
+  if (named !== undefined && replicaSet !== undefined && named !== replicaSet.metadata?.name) return false
   const at = timeOf(condition.lastUpdateTime) ?? timeOf(condition.lastTransitionTime)
   // The stamp is in whole seconds.
   return at === undefined || at + 1_000 > since

@@ -91,6 +91,10 @@ export const GRACES = {
     why: 'a node under pressure clears away images and pods, and takes new ones 5 min after the pressure is over',
   },
   NodeAway: { ms: 120_000, why: 'a node that restarts or has just joined is ready after one to two minutes' },
+  FailedBinding: {
+    ms: 30_000,
+    why: 'nothing makes a volume for a claim without class: only a person can, and the controller looks again every 15 s',
+  },
   Gone: { ms: 60_000, why: 'a watch that was cut may not have told yet that the object is there' },
 } as const satisfies Record<string, Grace>
 

@@ -19,17 +19,15 @@ export function judgeRefusedPods<T>(snapshot: Snapshot<T>, now: number): readonl
   const event = newest(snapshot.events(text(metadata?.uid)), 'FailedCreate', 'SuccessfulCreate')
   if (event?.reason !== 'FailedCreate' || eventTime(event) + 1_000 < snapshot.since) return []
   const message = `pods cannot be created: ${foreignLine(text(event.message))}`
-  const from = latest([firstEventTime(event), snapshot.since], now)
-  const since = latest([from, endingUntil(snapshot)], now)
-  const ms = Math.max(GRACES.FailedCreate.ms, since - from + 5_000)
-  if (REFUSED_FOR_GOOD.test(message)) return [{ ...within(GRACES.Refused, from, now, 'FailedCreate', message), pod: '' }]
-  return [{ ...within({ ms }, since, now, 'FailedCreate', message), pod: '' }]
+  return [refused(snapshot, text(metadata?.uid), firstEventTime(event), 'FailedCreate', message, now)]
 }
 
 /** Pods that could not even be created: quota, admission, a missing service account. The ReplicaSet says so in its ReplicaFailure condition. */
 export function judgeReplicaFailure<T>(
   snapshot: Snapshot<T>,
-  replicaSet: { readonly status?: ReplicaSetStatus | ReplicationControllerStatus } | undefined,
+  replicaSet:
+    | { readonly metadata?: { readonly uid?: string }; readonly status?: ReplicaSetStatus | ReplicationControllerStatus }
+    | undefined,
   now: number,
 ): readonly PodFinding[] {
   const condition = list(replicaSet?.status?.conditions).find(
@@ -37,10 +35,31 @@ export function judgeReplicaFailure<T>(
   )
   if (condition === undefined) return []
   const message = `pods cannot be created: ${foreignLine(text(condition.message))}`
-  const from = latest([timeOf(condition.lastTransitionTime), snapshot.since], now)
+  const reason = text(condition.reason) || 'FailedCreate'
+  return [refused(snapshot, text(replicaSet?.metadata?.uid), timeOf(condition.lastTransitionTime), reason, message, now)]
+}
+
+/** A quota's own count of what is used follows the pods that are gone. */
+const QUOTA_LAG_MS = 3_000
+
+/**
+ * The controller tries again after twice the time each time: a quota that is freed after 33 s was seen to be used after 41. Pods that come or go in
+ * between make it try too, and wait the longer for the next time: where it has not tried since there may be room, that next time is waited for.
+ */
+function refused<T>(
+  snapshot: Snapshot<T>,
+  uid: string,
+  firstAt: number | undefined,
+  reason: string,
+  message: string,
+  now: number,
+): PodFinding {
+  const from = latest([firstAt, snapshot.since], now)
+  if (REFUSED_FOR_GOOD.test(message)) return { ...within(GRACES.Refused, from, now, 'FailedCreate', message), pod: '' }
   const since = latest([from, endingUntil(snapshot)], now)
-  // The controller tries again after twice the time each time: a quota that is freed after 33 s was seen to be used after 41.
-  const ms = Math.max(GRACES.FailedCreate.ms, since - from + 5_000)
-  if (REFUSED_FOR_GOOD.test(message)) return [{ ...within(GRACES.Refused, from, now, 'FailedCreate', message), pod: '' }]
-  return [{ ...within({ ms }, since, now, text(condition.reason) || 'FailedCreate', message), pod: '' }]
+  const tries = snapshot.events(uid).filter(event => event.reason === 'FailedCreate')
+  const lastTry = latest(tries.map(eventTime), from)
+  const nextTry = lastTry > from && lastTry < since + QUOTA_LAG_MS ? lastTry + 2 * (lastTry - from) + 5_000 : since
+  const ms = Math.max(GRACES.FailedCreate.ms, since - from + 5_000, nextTry - since)
+  return { ...within({ ms }, since, now, reason, message), pod: '' }
 }
