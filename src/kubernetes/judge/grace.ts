@@ -86,6 +86,7 @@ export const GRACES = {
     ms: 180_000,
     why: 'the same revision is Ready on another node, so that this node is amiss and not the release: its network or registry mirror may come back; the pod is never moved',
   },
+  NodeLost: { ms: 330_000, why: 'a pod whose node is gone is made anew elsewhere after 5 min' },
   NodePressure: {
     ms: 330_000,
     why: 'a node under pressure clears away images and pods, and takes new ones 5 min after the pressure is over',

@@ -47,7 +47,7 @@ export function judgePod(context: PodContext): readonly PodFinding[] {
   const { pod } = context
   if (isGone(pod)) return []
   const name = text(pod.metadata?.name)
-  if (isOnLostNode(pod, context.events, context.now)) return [{ ...lostNode(pod), pod: name }]
+  if (isOnLostNode(pod, context.events, context.now)) return [{ ...lostNode(pod, context.events), pod: name }]
   const unscheduled = judgeScheduling(context)
   if (unscheduled !== undefined) return [{ ...unscheduled, pod: name }]
   const findings = judgeContainers(context)
@@ -63,7 +63,7 @@ export function judgePod(context: PodContext): readonly PodFinding[] {
 export function isOnLostNode(pod: Pod, events: readonly Event[], now: number): boolean {
   if (isReady(pod) || text(pod.spec?.nodeName) === '') return false
   const lost = newest(events, 'NodeNotReady')
-  if (lost === undefined || eventTime(lost) + GRACES.NodePressure.ms <= now) return false
+  if (lost === undefined || eventTime(lost) + GRACES.NodeLost.ms <= now) return false
   return !events.some(event => OF_THE_KUBELET.has(text(event.reason)) && eventTime(event) > eventTime(lost))
 }
 
@@ -79,9 +79,11 @@ const OF_THE_KUBELET = new Set([
   'FailedMount',
 ])
 
-function lostNode(pod: Pod): Finding {
+function lostNode(pod: Pod, events: readonly Event[]): Finding {
   const message = `its node ${foreignLine(text(pod.spec?.nodeName), 120)} is not ready`
-  return { reason: 'NodeNotReady', message, doomed: false }
+  const lost = newest(events, 'NodeNotReady')
+  const recheckAt = (lost === undefined ? 0 : eventTime(lost)) + GRACES.NodeLost.ms
+  return { reason: 'NodeNotReady', message, doomed: false, recheckAt }
 }
 
 /** By when a liveness probe that fails must have been heard of, in ms: before that, Ready proves little. 0 where no container has one. */
