@@ -39,6 +39,8 @@ test('a whole release', () => {
       'PodDisruptionBudget',
       'ServiceAccount',
       'Role',
+    ],
+    [
       'RoleBinding',
       'ExternalSecret',
       'ConfigMap',

@@ -69,6 +69,8 @@ export class ReleaseWatch {
   readonly #absent = new Set<string>()
   /** Watches that have been failing for a while: what is known from them may be past. */
   readonly #troubled = new Set<string>()
+  /** Objects, by uid, that were deleted to be made anew: what the watch still says of them is past. */
+  readonly #forgotten = new Set<string>()
   /** What ended a watch for good: from then on what is known may be anything but true. */
   #fault: Error | undefined
   #startedAt = 0
@@ -163,18 +165,25 @@ export class ReleaseWatch {
     this.#absent.add(keyOf(workload))
   }
 
+  /** The object of that uid was deleted, and the workload is another one now. */
+  forget(workload: Workload, uid: string): void {
+    this.#forgotten.add(uid)
+    this.#judged.delete(keyOf(workload))
+  }
+
   close(): void {
     this.#stop.abort()
   }
 
-  observe(): Observation {
+  /** @param workloads all of them by default */
+  observe(workloads: readonly Workload[] = this.#options.workloads): Observation {
     const listeners = new Set<() => void>()
     const { api } = this.#options
     return {
       now: () => api.now(),
       judge: () => {
         if (this.#fault !== undefined) throw this.#fault
-        const expected = this.#options.workloads.filter(workload => !this.#absent.has(keyOf(workload)))
+        const expected = workloads.filter(workload => !this.#absent.has(keyOf(workload)))
         return this.#unlessBlind(combine(expected.map(workload => this.#judge(workload, api.now()))))
       },
       subscribe: changed => {
@@ -223,7 +232,8 @@ export class ReleaseWatch {
   }
 
   #all<T>(key: string, slot: Slot): readonly T[] {
-    return [...(this.#objects.get(key)?.get(slot)?.values() ?? [])] as unknown as readonly T[]
+    const stored = this.#objects.get(key)?.get(slot) ?? new Map<string, KubernetesObject>()
+    return [...stored].filter(([uid]) => !this.#forgotten.has(uid)).map(([, object]) => object) as unknown as readonly T[]
   }
 
   #stored(workload: Workload, slot: Slot): Map<string, KubernetesObject> {
