@@ -19,7 +19,9 @@ export interface ManifestFault {
 }
 
 const EXTENSION = /\.(ya?ml|json)$/i
-const KUSTOMIZATION = new Set(['kustomization.yaml', 'kustomization.yml', 'Kustomization'])
+/** Names that kustomize takes for its own file. */
+export const KUSTOMIZATION_FILES = ['kustomization.yaml', 'kustomization.yml', 'Kustomization'] as const
+const KUSTOMIZATION: ReadonlySet<string> = new Set(KUSTOMIZATION_FILES)
 const CHART = 'Chart.yaml'
 /** A chart as `helm package` writes it. */
 const PACKAGE = /\.tgz$/i

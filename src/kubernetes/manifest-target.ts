@@ -10,7 +10,7 @@ import type { ImageResolver } from './image-digests.ts'
 import { groupOfSettable, type ImageEntry, type SetImageEntry } from './image-entries.ts'
 import { applySetImage, containerImages, rewriteImages } from './images.ts'
 import { loadManifests, type Manifest, withNamespace } from './manifests.ts'
-import type { KubernetesObject } from './objects.ts'
+import { type KubernetesObject, objectName } from './objects.ts'
 import type { Target } from './platform.ts'
 import { stepsToPrune } from './prune.ts'
 import { liveRecord, type ReleaseRecord, ReleaseRecords } from './release-record.ts'
@@ -67,6 +67,7 @@ export async function prepareManifests(source: ManifestSource): Promise<Prepared
         set.manifests.map(manifest => (newKinds(manifest) ? readNewKind(source, manifest) : readLive(api, manifest.object))),
       ),
     ])
+    tellOfHelm(set.manifests, lives, source)
     const steps = set.manifests.map((manifest, index) => stepFromManifest(manifest, lives[index], scaled(manifest.object)))
     const workloads = Map.groupBy(set.live, entry => `${entry.kind}/${entry.name}`)
     const patches = await Promise.all(
@@ -78,6 +79,28 @@ export async function prepareManifests(source: ManifestSource): Promise<Prepared
     return { steps: [...steps, ...patches, ...dropped], restores: 0 }
   }
   return { target, intended: set.manifests.map(manifest => stepFromManifest(manifest, undefined, false)) }
+}
+
+const HELM_RELEASE = 'meta.helm.sh/release-name'
+
+/** Helm's own record stays where it is: whoever uninstalls the release later deletes what is ours by then. */
+function tellOfHelm(
+  manifests: readonly Manifest[],
+  lives: readonly (KubernetesObject | undefined)[],
+  { namespace, log }: ManifestSource,
+): void {
+  const taken = manifests.flatMap(({ object }, index) => {
+    const release = lives[index]?.metadata.annotations?.[HELM_RELEASE]
+    return release === undefined || object.metadata.annotations?.[HELM_RELEASE] !== undefined ? [] : [{ object, release }]
+  })
+  for (const [release, objects] of Map.groupBy(taken, each => each.release)) {
+    const names = objects.map(({ object }) => objectName(object))
+    const shown = `${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`
+    const name = foreignLine(release, 60)
+    log.info(
+      `Taken over from the Helm release ${name}: ${shown}. Do not uninstall it any more, that would delete them; remove its record: kubectl delete secret -n ${namespace} -l owner=helm,name=${name}`,
+    )
+  }
 }
 
 async function load(source: ManifestSource): Promise<Manifest[]> {

@@ -1,11 +1,13 @@
 // The objects a release consists of, read from the user's files, and where in them each field stands. All faults of all files are reported at once.
+import { existsSync } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { join } from 'node:path'
 import { ExpectedFailure, type FilePosition, messageOf } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import type { FieldPath } from './field-path.ts'
 import type { hookOf } from './helm-chart.ts'
 import { ALIAS_BUDGET_NODES, type AliasBudget, readDocuments, type TextDocument, type TextPosition } from './kubectl-yaml.ts'
-import { findManifestSources, type ManifestFault, type ManifestSource } from './manifest-files.ts'
+import { findManifestSources, KUSTOMIZATION_FILES, type ManifestFault, type ManifestSource } from './manifest-files.ts'
 import { groupOf, type KubernetesObject } from './objects.ts'
 
 export interface Manifest {
@@ -185,8 +187,9 @@ class Loading {
   }
 
   async kustomization({ name, path }: ManifestSource, kustomize: ManifestPorts['kustomize']): Promise<void> {
-    // An annotation needs a file; which of those that it names, kubectl does not say.
-    const at = { file: name }
+    // An annotation needs a file, and kubectl does not say which of those named in it an object is from.
+    const own = KUSTOMIZATION_FILES.find(file => existsSync(join(path, file))) ?? ''
+    const at = { file: own === '' ? name : name === '.' ? own : `${name}/${own}` }
     const text = await this.#rendered(at, 'the kustomization', () => kustomize(path))
     if (text !== undefined) await this.text(text, name, { place: () => at })
   }

@@ -231,7 +231,13 @@ function withIdentityOf(live: KubernetesObject, job: KubernetesObject): Kubernet
   const labels = (of: Spec, identity: boolean): [string, string][] =>
     Object.entries(of.template?.metadata?.labels ?? {}).filter(([label]) => IDENTITY.test(label) === identity)
   const metadata = { ...spec.template?.metadata, labels: Object.fromEntries([...labels(spec, false), ...labels(old, true)]) }
-  return { ...job, spec: { ...spec, selector: old.selector, template: { ...spec.template, metadata } } }
+  const own = Object.entries(job.metadata.labels ?? {}).filter(([label]) => !IDENTITY.test(label))
+  const kept = Object.entries(live.metadata.labels ?? {}).filter(([label]) => IDENTITY.test(label))
+  return {
+    ...job,
+    metadata: { ...job.metadata, labels: Object.fromEntries([...own, ...kept]) },
+    spec: { ...spec, selector: old.selector, template: { ...spec.template, metadata } },
+  }
 }
 
 function withoutField(object: KubernetesObject, [first, ...rest]: readonly string[]): KubernetesObject {
