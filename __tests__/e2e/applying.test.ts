@@ -57,6 +57,9 @@ ${container}`
 const ENV = (...names: string[]): string =>
   `          env:\n${names.map(name => `            - name: ${name}\n              value: x\n`).join('')}`
 
+/** Without it a container counts as ready from its start until the kubelet has seen its end. */
+const PROBE = '          readinessProbe: {exec: {command: ["true"]}, periodSeconds: 1}\n'
+
 describe('a Helm chart', () => {
   const inputs = { app: 'shop', manifests: 'charts/web', values: 'values.yaml', set: 'replicas=1' }
   const deploy = (more: Record<string, string> = {}) => space.deploy({ ...inputs, ...more })
@@ -313,7 +316,7 @@ spec:
     const before = workload('deployment', 'web')
     const dry = await deploy(sleeper('web', recreate), { 'dry-run': 'true' })
     expect(dry.outputs['diff']).toContain('+ spec.strategy.type: Recreate')
-    const failed = await deploy(sleeper('web', { ...recreate, command: 'exit 3' }), { 'stable-for': '5s' })
+    const failed = await deploy(sleeper('web', { ...recreate, command: 'exit 3', container: PROBE }))
     expect(failed.outputs).toMatchObject({ result: 'rolled-back', reason: 'CrashLoopBackOff' })
     const meant = (object: Workload | undefined): unknown => object && intent(object)
     expect(meant(workload('deployment', 'web'))).toEqual(meant(before))
