@@ -216,6 +216,36 @@ describe('a wrong field is told where the user finds it', () => {
   })
 })
 
+test("an image for another platform than the nodes' is warned of", async () => {
+  space = new TestNamespace('platform')
+  const [registry = '', repository = ''] = [
+    IMAGE.slice(0, IMAGE.indexOf('/')),
+    IMAGE.slice(IMAGE.indexOf('/') + 1).replace(/:.*/, ''),
+  ]
+  const manifests = `http://${registry}/v2/${repository}/manifests`
+  const accept = 'application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json'
+  const own = await fetch(`${manifests}/1`, { headers: { accept } })
+  const entry = {
+    mediaType: own.headers.get('content-type'),
+    size: Number(own.headers.get('content-length')),
+    digest: own.headers.get('docker-content-digest'),
+    platform: { os: 'linux', architecture: 's390x' },
+  }
+  const mediaType = 'application/vnd.oci.image.index.v1+json'
+  const pushed = await fetch(`${manifests}/${space.name}`, {
+    method: 'PUT',
+    headers: { 'content-type': mediaType },
+    body: JSON.stringify({ schemaVersion: 2, mediaType, manifests: [entry] }),
+  })
+  expect(pushed.status).toBe(201)
+  space.write({ 'web.yaml': sleeper('web').replace(IMAGE, `${registry}/${repository}:${space.name}`) })
+  const run = await space.deploy({ app: 'platform', manifests: 'web.yaml', 'dry-run': 'true' })
+  space.remove()
+  expect(run.outputs['result']).toBe('unchanged')
+  const message = expect.stringMatching(/is built for linux\/s390x, and the nodes that can take its pods are linux\//)
+  expect(run.annotations).toContainEqual(expect.objectContaining({ level: 'warning', file: 'web.yaml', line: 18, message }))
+})
+
 describe('what others have deployed', () => {
   beforeAll(() => {
     space = new TestNamespace('others')
