@@ -75,9 +75,13 @@ export async function renderChart(
   return stdout
 }
 
+/** Characters; helm may quote what it could not parse. */
+const LARGEST_REFUSAL = 64 * 1024
+
 /** helm's refusal as one sentence, at the place in the chart that it names. */
 export function explainHelm(said: string, chart: string): ExpectedFailure {
   const text = said
+    .slice(0, LARGEST_REFUSAL)
     .split('\n')
     .filter(line => !/^(time=|level=|WARNING|W\d{4} |I\d{4} |walk\.go|coalesce\.go)/.test(line))
     .join('\n')
@@ -92,10 +96,12 @@ export function explainHelm(said: string, chart: string): ExpectedFailure {
       { at: { file: `${chart}/Chart.yaml` } },
     )
   // `web/templates/a.yaml:12:20`: the first part is the chart's name, whatever its folder is called.
-  const place = /(?:^|[\s("])[^\s:/("]+\/((?:charts\/[^\s:]+\/)?(?:templates|crds)\/[^\s:)]+)(?::(\d+))?/.exec(text)
+  // Where one template includes another, the last place is where it happened.
+  const places = [...text.matchAll(/(?:^|[\s("])[^\s:/("]+\/((?:charts\/[^\s:]+\/)?(?:templates|crds)\/[^\s:)]+)(?::(\d+))?/g)]
+  const place = places.findLast(([, , line]) => line !== undefined) ?? places.at(-1)
   const file = place?.[1] === undefined ? `${chart}/Chart.yaml` : `${chart}/${place[1]}`
   const line = place?.[2] === undefined ? undefined : Number(place[2])
-  const tgz = chart.endsWith('.tgz') && place === null
+  const tgz = chart.endsWith('.tgz') && place === undefined
   return new ExpectedFailure('InvalidInput', foreignLine(text === '' ? 'helm ended without a word' : text, 1_500), {
     at: { file: tgz ? chart : file, ...(line === undefined ? {} : { line }) },
   })

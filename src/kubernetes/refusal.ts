@@ -48,10 +48,18 @@ export function explain(error: unknown, step: Step, verb: string): unknown {
       },
     )
   }
-  if (step.body.kind !== 'Secret') return asExpectedFailure(error, `${verb} ${name}`)
+  if (step.body.kind !== 'Secret') return placed(asExpectedFailure(error, `${verb} ${name}`), error, step)
   const { status, reason, message, causes } = error
   const clean = causes.map(cause => ({ ...cause, message: withoutSecrets(cause.message ?? '', step) }))
-  return asExpectedFailure(new ApiFailure(status, reason, withoutSecrets(message, step), { causes: clean }), `${verb} ${name}`)
+  const clear = new ApiFailure(status, reason, withoutSecrets(message, step), { causes: clean })
+  return placed(asExpectedFailure(clear, `${verb} ${name}`), error, step)
+}
+
+/** What a policy, a webhook or a quota refuses is refused of the object as a whole. */
+function placed(failure: Error, { status }: ApiFailure, step: Step): Error {
+  const at = step.position([])
+  if (!(failure instanceof ExpectedFailure) || at === undefined || status !== 403) return failure
+  return new ExpectedFailure(failure.reason, failure.message, { at, also: failure.also, cause: failure.cause })
 }
 
 /** What the server says of a manifest that does not fit its kind comes as an internal error. */

@@ -6,6 +6,7 @@ import { ExpectedFailure } from '../../runner/failure.ts'
 import type { Log } from '../../runner/log.ts'
 import { ImageResolver } from '../image-digests.ts'
 import { isNoChange } from '../steps.ts'
+import { checkAdmission } from './admission.ts'
 import { checkClaims } from './claims.ts'
 import { ClusterReads } from './cluster-reads.ts'
 import type { PreflightCheck, PreflightContext, PreflightFinding, PreflightResult } from './finding.ts'
@@ -39,6 +40,7 @@ export const ALL_CHECKS: readonly PreflightCheck[] = [
   checkQuotas,
   checkNodes,
   checkServices,
+  checkAdmission,
   checkPlatforms,
 ]
 
