@@ -216,6 +216,19 @@ describe('a wrong field is told where the user finds it', () => {
   })
 })
 
+test('pods that the namespace would refuse are found before anything is changed', async () => {
+  space = new TestNamespace('strict')
+  space.kubectl(['label', 'namespace', space.name, 'pod-security.kubernetes.io/enforce=restricted'], false)
+  space.write({ 'web.yaml': sleeper('web') })
+  const run = await space.deploy({ app: 'strict', manifests: 'web.yaml' })
+  expect(run.outputs).toMatchObject({ result: 'failed', reason: 'FailedCreate' })
+  expect(run.outputs['message']).toMatch(
+    /^No pod of deployment\/web can be created: violates PodSecurity "restricted:latest": .* Nothing was changed\.$/,
+  )
+  expect(space.get('deployment', 'web')).toBeUndefined()
+  space.remove()
+})
+
 test("an image for another platform than the nodes' is warned of", async () => {
   space = new TestNamespace('platform')
   const [registry = '', repository = ''] = [

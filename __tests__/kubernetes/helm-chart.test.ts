@@ -102,7 +102,7 @@ describe('the capabilities of the cluster', () => {
   })
 })
 
-// Recorded from helm 4.3; those that name a template in one line, from helm 3 too.
+// Recorded from helm 4.3.
 describe('what helm refuses', () => {
   const hint = '\n\nUse --debug flag to render out invalid YAML\n'
   test.each<[said: string, message: RegExp, at: object]>([
