@@ -36,6 +36,7 @@ const AT_ONCE = 16
 export class ImageResolver {
   readonly #options: ImageResolverOptions
   readonly #answers = new Map<string, Promise<ImageResolution>>()
+  readonly #platforms = new Map<string, Promise<readonly string[]>>()
   readonly #logins = new Map<string, Promise<Credentials | undefined>>()
   #free = AT_ONCE
   readonly #queue: (() => void)[] = []
@@ -67,7 +68,13 @@ export class ImageResolver {
   }
 
   /** The platforms an image is built for, as `linux/amd64`; empty where that can't be found out. */
-  async platforms(image: string): Promise<readonly string[]> {
+  platforms(image: string): Promise<readonly string[]> {
+    const answer = this.#platforms.get(image) ?? this.#askPlatforms(image)
+    this.#platforms.set(image, answer)
+    return answer
+  }
+
+  async #askPlatforms(image: string): Promise<readonly string[]> {
     try {
       const reference = parseReference(image)
       const credentials = await this.#login(reference.registry)
