@@ -17,7 +17,7 @@ export interface Environment {
   BASE_IMAGE: string
   /** Address of a fake of GitHub's API; its token is `sandbox-token`. */
   GITHUB_API_URL?: string
-  /** Folders to put in front of PATH: kubectl, buildx, act, actionlint. */
+  /** Folders to put in front of PATH: kubectl, buildx, act, actionlint, helm. */
   PATH_PREPEND: string[]
 }
 

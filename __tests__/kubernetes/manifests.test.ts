@@ -142,16 +142,19 @@ describe('kustomization folders', () => {
       const manifests = await load([entry], { kustomize })
       expect(asked).toEqual([join(workspace, 'overlays/prod')])
       expect(names(manifests)).toEqual(['one', 'two'])
-      expect(manifests[1]?.position(['metadata', 'name'])).toEqual({ file: 'overlays/prod' })
+      expect(manifests[1]?.position(['metadata', 'name'])).toEqual({ file: 'overlays/prod/kustomization.yaml' })
     },
   )
   test('one below a folder that is read file by file is refused', async () => {
     expect((await failureOf(load(['overlays']))).message).toContain('overlays/prod is a kustomization folder below a folder')
   })
-  test('what does not render is told with the folder', async () => {
+  test('what does not render is told with its file', async () => {
     const kustomize = (): Promise<string> => Promise.reject(new ExpectedFailure('InvalidInput', 'no such base.'))
     const failure = await failureOf(load(['base'], { kustomize }))
-    expect(failure).toMatchObject({ message: expect.stringContaining("can't be rendered: no such base."), at: { file: 'base' } })
+    expect(failure).toMatchObject({
+      message: expect.stringContaining("can't be rendered: no such base."),
+      at: { file: 'base/Kustomization' },
+    })
   })
   test('a Helm chart is said to be one', async () => {
     await write({ 'charts/web/Chart.yaml': 'name: web', 'charts/web/templates/a.yaml': '{{ x }}' })
@@ -382,6 +385,29 @@ test('any bytes of a file give objects or an explained failure', async () => {
       for (const each of manifests) expect(typeof each.object.metadata.name).toBe('string')
     }),
     { numRuns: 200 },
+  )
+})
+
+test('it is all of the objects or none', async () => {
+  const good = fc.nat(50).map(number => ({ text: object(`o${number}`), name: `o${number}` as string | undefined, broken: false }))
+  const bad = fc
+    .constantFrom('kind: X\n', '- a\n', 'a: [\n', 'a: 1\na: 2\n', `${object('x')}  labels: {a: 1}\n`, 'a: *b\n', '%TAG\n')
+    .map(text => ({ text, name: undefined as string | undefined, broken: true }))
+  const nothing = fc
+    .constantFrom('', '# nothing\n', '\n')
+    .map(text => ({ text, name: undefined as string | undefined, broken: false }))
+  const documents = fc.array(fc.oneof({ weight: 8, arbitrary: good }, bad, nothing), { minLength: 1, maxLength: 6 })
+  await fc.assert(
+    fc.asyncProperty(documents, fc.nat(6), async (all, split) => {
+      const given = all.flatMap(({ name }) => name ?? [])
+      const broken = all.some(each => each.broken) || given.length === 0 || new Set(given).size < given.length
+      const join = (some: typeof all): string => some.map(({ text }) => text).join('---\n')
+      await write({ 'a.yaml': join(all.slice(0, split)) })
+      const loading = load(['a.yaml'], { text: { name: 'text', content: join(all.slice(split)) } })
+      if (broken) await failureOf(loading)
+      else expect(names(await loading)).toEqual(given)
+    }),
+    { numRuns: 150 },
   )
 })
 

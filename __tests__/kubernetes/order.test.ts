@@ -34,17 +34,8 @@ test('a whole release', () => {
   expect(kinds(applyOrder(given))).toEqual([
     ['Namespace'],
     ['CustomResourceDefinition'],
-    [
-      'StorageClass',
-      'PodDisruptionBudget',
-      'ServiceAccount',
-      'Role',
-      'RoleBinding',
-      'ExternalSecret',
-      'ConfigMap',
-      'PersistentVolumeClaim',
-      'Service',
-    ],
+    ['StorageClass', 'PodDisruptionBudget', 'ServiceAccount', 'Role'],
+    ['RoleBinding', 'ExternalSecret', 'ConfigMap', 'PersistentVolumeClaim', 'Service'],
     ['Deployment', 'CronJob', 'Thing', 'Rollout'],
     ['HorizontalPodAutoscaler', 'Gateway', 'HTTPRoute', 'Ingress', 'ServiceMonitor', 'ValidatingWebhookConfiguration'],
   ])

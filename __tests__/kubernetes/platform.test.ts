@@ -33,15 +33,17 @@ const config = (name: string, value: string): KubernetesObject => object('Config
 async function release(
   objects: readonly KubernetesObject[],
   options: Partial<DeployOptions> = {},
+  deletes: readonly KubernetesObject[] = [],
 ): Promise<DeployReport & { log: string }> {
   const printed: string[] = []
   const log = createLog(line => printed.push(line))
   const target = async (): Promise<Target> => ({
     restores: 0,
     steps: await Promise.all(
-      objects.map(async (body): Promise<Step> => {
+      [...objects, ...deletes].map(async (body): Promise<Step> => {
         const live = await readLive(cluster, body)
-        return { ...APPLY, body, live, before: live, desired: undefined }
+        const action = deletes.includes(body) ? 'delete' : 'apply'
+        return { ...APPLY, action, body, live, before: live, desired: undefined }
       }),
     ),
   })
@@ -329,6 +331,18 @@ describe('a plan', () => {
       /persistentvolumeclaim\/data is being deleted.*pvc-protection/,
     )
     expect(cluster.writes).toEqual(['POST leases', 'DELETE leases/web.deploy'])
+  })
+
+  test('what is pruned goes after the change, and what uses others before them', async () => {
+    const old = ['ConfigMap', 'Namespace', 'Deployment'].map(kind => cluster.put(object(kind, 'old')))
+    await release([config('a', 'new')], {}, old)
+    const writes = cluster.writes.filter(call => /\/(a|old)$/.test(call))
+    expect(writes.map(call => call.replace('/api/v1/', ''))).toEqual([
+      'PATCH configmaps/a',
+      'DELETE deployments/old',
+      'DELETE configmaps/old',
+      'DELETE namespaces/old',
+    ])
   })
 
   test('the diff is an output: it does not grow without end', async () => {

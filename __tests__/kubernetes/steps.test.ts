@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals'
 import { ApiFailure } from '../../src/kubernetes/api.ts'
 import type { KubernetesObject } from '../../src/kubernetes/objects.ts'
-import { isNoChange, type Step, takeStep, tryStep, undoStep } from '../../src/kubernetes/steps.ts'
+import { isMadeAnew, isNoChange, type Step, takeStep, tryStep, undoStep } from '../../src/kubernetes/steps.ts'
 import { ManualClock } from '../deploy/manual-clock.ts'
 import { MemoryCluster, object } from './memory-cluster.ts'
 
@@ -255,6 +255,125 @@ describe('what is wrong in the manifest is told as its author would say it', () 
       message: expect.stringContaining('there is no namespace nowhere. Create it first, or correct it in the manifest'),
       at: { file: 'web.yaml', line: 2 },
     })
+  })
+})
+
+describe('what the server does not change in place', () => {
+  const job = (image: string, metadata: object = {}): KubernetesObject =>
+    object('Job', 'migrate', { spec: { template: { spec: { containers: [{ name: 'app', image }] } } } }, metadata)
+  const immutable = new ApiFailure(422, 'Invalid', 'Job.batch "migrate" is invalid: spec.template: field is immutable', {
+    causes: [{ field: 'spec.template', message: 'Invalid value: {}: field is immutable' }],
+  })
+  const image = (): unknown => JSON.stringify(cluster.get('Job', 'migrate')?.['spec'])
+  /** As the API server does: a template stays. */
+  const refuseTemplates = (): void =>
+    cluster.before(({ method, path, options }) => {
+      const there = path.endsWith('/migrate') && cluster.get('Job', 'migrate') !== undefined
+      const spec = (options.body as KubernetesObject | undefined)?.['spec']
+      if (method === 'PATCH' && there && spec !== undefined && JSON.stringify(spec) !== image()) throw immutable
+    })
+  const changed = (): Step => {
+    const live = cluster.put(job('a:1', { managedFields: OWNERS }))
+    refuseTemplates()
+    return step({ body: job('a:2', { managedFields: OWNERS }), live, before: live })
+  }
+
+  test('a Job is tried under another name', async () => {
+    const given = changed()
+    const desired = await tryStep(cluster, given)
+    expect(desired?.metadata.name).toBe('migrate')
+    expect(isMadeAnew({ ...given, desired })).toBe(true)
+    expect(cluster.writes).toEqual([])
+  })
+
+  test('a Job is deleted, its pods first, and made anew', async () => {
+    const given = changed()
+    const taken = await takeStep(cluster, given, new ManualClock())
+    expect(cluster.writes).toEqual(['PATCH jobs/migrate', 'DELETE jobs/migrate', 'PATCH jobs/migrate'])
+    const deletion = cluster.calls.find(({ method }) => method === 'DELETE')?.options.body
+    expect(deletion).toMatchObject({ propagationPolicy: 'Foreground' })
+    expect(image()).toContain('a:2')
+    expect(taken?.metadata.uid).not.toBe(given.live?.metadata.uid)
+  })
+
+  test('put back, the new run ends, and the old one is not run again', async () => {
+    const given = changed()
+    await takeStep(cluster, given, new ManualClock())
+    expect(await undoStep(cluster, given)).toBeUndefined()
+    expect(cluster.get('Job', 'migrate')).toBeUndefined()
+  })
+
+  test('a hook is run anew though nothing of it has changed', async () => {
+    const live = cluster.put(job('a:1'))
+    await takeStep(cluster, step({ body: job('a:1'), live, hook: { when: 'before', weight: 0 } }), new ManualClock())
+    expect(cluster.writes).toEqual(['DELETE jobs/migrate', 'PATCH jobs/migrate'])
+  })
+
+  const refuse = (field: string, message: string): void =>
+    cluster.before(({ method }) => {
+      if (method === 'PATCH') throw new ApiFailure(422, 'Invalid', message, { causes: [{ field, message }] })
+    })
+  test.each<[kind: string, field: string, message: string, says: string]>([
+    ['Deployment', 'spec.selector', 'field is immutable', 'spec.selector: field is immutable. A selector stays for good.'],
+    [
+      'Service',
+      'spec.clusterIPs[0]',
+      'may not change once set',
+      'remove the Service first by "kubectl delete service/x -n shop"',
+    ],
+    [
+      'PersistentVolumeClaim',
+      'spec',
+      'spec is immutable after creation except resources.requests',
+      'Of a claim only its size can be changed',
+    ],
+    ['Pod', 'spec', 'pod updates may not change fields other than ...', "A pod can't be changed"],
+    ['ConfigMap', 'data', 'field is immutable when `immutable` is set', 'give the new content a new name'],
+    ['NetworkPolicy', 'spec', 'field is immutable', 'give it another name'],
+  ])('%s: what to do is said', async (kind, field, message, says) => {
+    const live = cluster.put(object(kind, 'x', { immutable: true }))
+    refuse(field, message)
+    await expect(tryStep(cluster, step({ body: object(kind, 'x'), live }))).rejects.toMatchObject({
+      reason: 'InvalidInput',
+      message: expect.stringContaining(says),
+    })
+  })
+
+  test('what is simply wrong gets no such advice', async () => {
+    const live = cluster.put(object('Deployment', 'x'))
+    refuse('spec.replicas', 'must be greater than or equal to 0')
+    await expect(tryStep(cluster, step({ body: object('Deployment', 'x'), live }))).rejects.toThrow(/equal to 0$/)
+  })
+})
+
+describe('the books', () => {
+  const theirs = [{ manager: 'helm', operation: 'Update', apiVersion: 'apps/v1', fieldsV1: { 'f:spec': { 'f:paused': {} } } }]
+  const mine = { manager: 'deploy-actions', operation: 'Apply', fieldsV1: { 'f:spec': { 'f:paused': {} } } }
+
+  test('are put right before the apply, and again where a controller writes in between', async () => {
+    const there = cluster.put(web(1, { managedFields: theirs }))
+    let interfered = false
+    cluster.before(({ options }) => {
+      if (options.contentType !== 'application/merge-patch+json' || interfered) return
+      interfered = true
+      cluster.put({ ...there, metadata: { ...there.metadata, labels: { of: 'a controller' } } })
+    })
+    await takeStep(cluster, step({ body: object('Deployment', 'web', { spec: { replicas: 1 } }), live: there }))
+    expect(cluster.writes).toEqual(['PATCH deployments/web', 'PATCH deployments/web', 'PATCH deployments/web'])
+    expect(live()?.metadata).toMatchObject({ labels: { of: 'a controller' }, managedFields: [mine] })
+  })
+
+  test('trying shows what vanishes, and changes nothing', async () => {
+    const there = cluster.put(object('Deployment', 'web', { spec: { replicas: 1, paused: true } }, { managedFields: theirs }))
+    const body = object('Deployment', 'web', { spec: { replicas: 1 } })
+    expect((await tryStep(cluster, step({ body, live: there })))?.['spec']).toEqual({ replicas: 1 })
+    expect(cluster.writes).toEqual([])
+  })
+
+  test('of a set-image are none of ours', async () => {
+    const there = cluster.put(web(1, { managedFields: theirs }))
+    await takeStep(cluster, step({ body: web(1), live: there, fieldManager: 'deploy-actions-set-image' }))
+    expect(cluster.writes).toEqual(['PATCH deployments/web'])
   })
 })
 

@@ -12,6 +12,7 @@ const packages = {
   actionlint: 'github.com/rhysd/actionlint/cmd/actionlint',
   buildx: 'github.com/docker/buildx/cmd/buildx',
   buildkitd: 'github.com/moby/buildkit/cmd/buildkitd',
+  helm: 'helm.sh/helm/v4/cmd/helm',
 }
 
 export type Tool = keyof typeof packages
@@ -37,6 +38,6 @@ export async function provideTool(part: string, tool: Tool): Promise<string> {
 }
 
 export async function toolsUp(): Promise<void> {
-  await Promise.all([provideTool('tools', 'act'), provideTool('tools', 'actionlint')])
-  say('tools', 'act and actionlint ready')
+  await Promise.all([provideTool('tools', 'act'), provideTool('tools', 'actionlint'), provideTool('tools', 'helm')])
+  say('tools', 'act, actionlint and helm ready')
 }

@@ -147,6 +147,24 @@ export class Registry {
       if (image === undefined || Array.isArray(parseObject(image.body)['manifests'])) return {}
       return this.labels(image)
     }
+    const labels = asObject(asObject((await this.config(content))['config'])['Labels'])
+    return Object.fromEntries(Object.entries(labels).filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
+  }
+
+  /** The platforms an image is built for, as `linux/amd64`, without variants. Empty where there is nothing to read. */
+  async platforms(manifest: Manifest): Promise<readonly string[]> {
+    const content = parseObject(manifest.body)
+    const entries = Array.isArray(content['manifests'])
+      ? content['manifests'].map(entry => asObject(asObject(entry)['platform']))
+      : [await this.config(content)]
+    const platforms = entries.flatMap(({ os, architecture }) =>
+      typeof os === 'string' && typeof architecture === 'string' && os !== 'unknown' ? [`${os}/${architecture}`] : [],
+    )
+    return [...new Set(platforms)]
+  }
+
+  /** The configuration that a manifest of one platform names; empty where there is none. */
+  private async config(content: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, unknown>>> {
     const digest = asObject(content['config'])['digest']
     if (typeof digest !== 'string' || !isDigest(digest)) return {}
     const answer = await this.authorized({ method: 'GET', url: this.path(`blobs/${digest}`), limit: LARGEST_CONFIG }, 'pull')
@@ -154,8 +172,7 @@ export class Registry {
     this.expect(answer, [200], 'read')
     const computed = digestOf(answer.body)
     if (digest.startsWith('sha256:') && computed !== digest) throw this.liar(digest, computed)
-    const labels = asObject(asObject(parseObject(answer.body)['config'])['Labels'])
-    return Object.fromEntries(Object.entries(labels).filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
+    return parseObject(answer.body)
   }
 
   /**

@@ -11,6 +11,7 @@ import type { Log } from '../runner/log.ts'
 import { createApi, type KubernetesApi } from './api.ts'
 import { ApiFailure, isAbort } from './api-failure.ts'
 import { decodeKubeconfig, findTarget, parseKubeconfig, readDefaultKubeconfig, secretsOf, type Target } from './kubeconfig.ts'
+import { explainSpawn, type ProgramResult, runProgram, withoutInputs } from './program.ts'
 
 export interface ConnectOptions {
   /** Content of a kubeconfig, plain or base64. Empty: what kubectl finds by itself (KUBECONFIG, ~/.kube/config, a pod's own account). */
@@ -23,12 +24,6 @@ export interface ConnectOptions {
   readonly log: Pick<Log, 'debug' | 'info' | 'mask'>
   readonly signal?: AbortSignal | undefined
   readonly clock?: Clock | undefined
-}
-
-export interface KubectlResult {
-  readonly stdout: string
-  readonly stderr: string
-  readonly code: number
 }
 
 export interface Connection {
@@ -44,7 +39,9 @@ export interface Connection {
   kubectl(
     argv: readonly string[],
     options?: { stdin?: string; limitBytes?: number; signal?: AbortSignal | undefined },
-  ): Promise<KubectlResult>
+  ): Promise<ProgramResult>
+  /** Runs helm, which is told of no cluster. Its exit code is for the caller to judge. @throws ExpectedFailure as kubectl, and when it takes too long */
+  helm(argv: readonly string[], options?: { limitBytes?: number; signal?: AbortSignal | undefined }): Promise<ProgramResult>
   /** Ends the proxy and removes the kubeconfig. */
   close(): Promise<void>
 }
@@ -58,7 +55,8 @@ const STDERR_KEPT = 8_192
 /** The path of a unix socket holds 104 bytes on macOS, 108 on Linux. */
 const LONGEST_SOCKET_PATH = 100
 const MOST_RESTARTS = 5
-const KUBECTL_LIMIT_BYTES = 16 * 1024 * 1024
+/** A large chart renders in 2 s; what takes this long is caught in a loop. */
+const HELM_TIME_MS = 60_000
 /**
  * A connection that died without a word is found out by HTTP/2 pings: client-go sends one after 30 s of silence and waits 15 s for its answer,
  * unless told otherwise (seen: a watch and a request over a dead road recovered after 45 s, with these after 15).
@@ -111,7 +109,8 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
       context: target.context,
       server: target.server,
       defaultNamespace: target.namespace,
-      kubectl: (argv, given = {}) => runKubectl([...global, ...argv], env, given),
+      kubectl: (argv, given = {}) => runProgram('kubectl', [...global, ...argv], env, given),
+      helm: (argv, given = {}) => runProgram('helm', argv, env, { timeoutMs: HELM_TIME_MS, ...given }),
       close,
     }
   } catch (error) {
@@ -342,7 +341,7 @@ class ProxyProcess {
       if (signal?.aborted === true) return onAbort()
       signal?.addEventListener('abort', onAbort, { once: true })
       const child = this.#spawn()
-      child.once('error', error => finish(() => reject(explainSpawn(error))))
+      child.once('error', error => finish(() => reject(explainSpawn('kubectl', error))))
       child.once('close', code => finish(() => reject(new ProxyEnded(code ?? -1, this.#said))))
       // It says "Starting to serve" the moment it listens; looking for the socket is for a kubectl with other words.
       child.stdout?.on('data', (text: Buffer) => text.includes('Starting to serve') && finish(resolve))
@@ -399,65 +398,6 @@ class ProxyProcess {
       // It is gone already.
     }
   }
-}
-
-function explainSpawn(error: Error & { code?: string }): ExpectedFailure {
-  if (error.code === 'ENOENT')
-    return new ExpectedFailure(
-      'NotFound',
-      'kubectl is not on PATH. GitHub-hosted Linux runners have it; elsewhere install it in a step before this one (https://kubernetes.io/docs/tasks/tools/).',
-      { cause: error },
-    )
-  return new ExpectedFailure('NotFound', `kubectl could not be started (${foreignLine(error.code ?? error.message, 200)}).`, {
-    cause: error,
-  })
-}
-
-function runKubectl(
-  argv: readonly string[],
-  env: NodeJS.ProcessEnv,
-  options: { stdin?: string; limitBytes?: number; signal?: AbortSignal | undefined },
-): Promise<KubectlResult> {
-  const limitBytes = options.limitBytes ?? KUBECTL_LIMIT_BYTES
-  return new Promise((resolve, reject) => {
-    if (options.signal?.aborted === true) return reject(options.signal.reason)
-    const child = spawn('kubectl', argv, { env, stdio: 'pipe', detached: true })
-    const onAbort = (): void => {
-      child.kill('SIGTERM')
-      reject(options.signal?.reason)
-    }
-    options.signal?.addEventListener('abort', onAbort, { once: true })
-    const printed: Record<'stdout' | 'stderr', Buffer[]> = { stdout: [], stderr: [] }
-    let size = 0
-    for (const stream of ['stdout', 'stderr'] as const)
-      child[stream].on('data', (piece: Buffer) => {
-        size += piece.length
-        if (size <= limitBytes) printed[stream].push(piece)
-        else {
-          child.kill('SIGKILL')
-          reject(
-            new ExpectedFailure(
-              'InvalidInput',
-              `kubectl ${foreignLine(argv[0] ?? '', 40)} printed more than ${limitBytes} bytes.`,
-            ),
-          )
-        }
-      })
-    child.once('error', error => reject(explainSpawn(error)))
-    child.once('close', code => {
-      options.signal?.removeEventListener('abort', onAbort)
-      const text = (stream: 'stdout' | 'stderr'): string => Buffer.concat(printed[stream]).toString()
-      resolve({ stdout: text('stdout'), stderr: text('stderr'), code: code ?? -1 })
-    })
-    // kubectl may end without having read it all.
-    child.stdin.on('error', () => undefined)
-    child.stdin.end(options.stdin ?? '')
-  })
-}
-
-/** The inputs, the kubeconfig among them, are nothing for kubectl or an auth plugin. */
-function withoutInputs(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('INPUT_')))
 }
 
 function shortEnough(temporary: string): string {

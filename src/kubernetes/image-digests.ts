@@ -36,6 +36,7 @@ const AT_ONCE = 16
 export class ImageResolver {
   readonly #options: ImageResolverOptions
   readonly #answers = new Map<string, Promise<ImageResolution>>()
+  readonly #platforms = new Map<string, Promise<readonly string[]>>()
   readonly #logins = new Map<string, Promise<Credentials | undefined>>()
   #free = AT_ONCE
   readonly #queue: (() => void)[] = []
@@ -64,6 +65,27 @@ export class ImageResolver {
   /** The same with a pod's own credentials and nothing else. */
   resolveAs(image: string, credentials: Credentials, who: string): Promise<ImageResolution> {
     return this.#remember(image, reference => this.#ask(reference, credentials), who)
+  }
+
+  /** The platforms an image is built for, as `linux/amd64`; empty where that can't be found out. */
+  platforms(image: string): Promise<readonly string[]> {
+    const answer = this.#platforms.get(image) ?? this.#askPlatforms(image)
+    this.#platforms.set(image, answer)
+    return answer
+  }
+
+  async #askPlatforms(image: string): Promise<readonly string[]> {
+    try {
+      const reference = parseReference(image)
+      const credentials = await this.#login(reference.registry)
+      return await this.#within(reference, credentials, async client => {
+        const manifest = await client.manifest(reference.digest ?? reference.tag ?? 'latest')
+        return manifest === undefined ? [] : client.platforms(manifest)
+      })
+    } catch (error) {
+      if (error instanceof ExpectedFailure && this.#options.signal?.aborted !== true) return []
+      throw error
+    }
   }
 
   #remember(image: string, ask: (reference: ImageReference) => Promise<ImageResolution>, who = ''): Promise<ImageResolution> {
@@ -105,21 +127,44 @@ export class ImageResolver {
   }
 
   async #ask(reference: ImageReference, credentials: Credentials | undefined): Promise<ImageResolution> {
-    const { clock = systemClock, timeoutMs = TIMEOUT_MS, signal } = this.#options
-    const { registry, repository, tag = 'latest', digest } = reference
-    const late = new AbortController()
-    const stop = clock.after(timeoutMs, () => late.abort())
-    const either = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal])
+    const { timeoutMs = TIMEOUT_MS, signal } = this.#options
+    const { registry, tag = 'latest', digest } = reference
+    let late = false
     try {
-      const client = new Registry({ registry, repository, credentials, signal: either, sleep: ms => sleep(clock, ms, either) })
-      const found = await client.digest(digest ?? tag)
+      const found = await this.#within(
+        reference,
+        credentials,
+        client => client.digest(digest ?? tag),
+        () => {
+          late = true
+        },
+      )
       return found === undefined ? { missing: true } : { digest: found }
     } catch (error) {
       if (!(error instanceof ExpectedFailure) || signal?.aborted === true) throw error
-      if (late.signal.aborted) return { unknown: `${registry} did not answer within ${timeoutMs / 1_000} s`, refused: false }
+      if (late) return { unknown: `${registry} did not answer within ${timeoutMs / 1_000} s`, refused: false }
       const refused = error.reason === 'Unauthorized' || error.reason === 'Forbidden'
       const who = credentials === undefined ? 'without credentials' : 'with the credentials there are'
       return { unknown: refused ? `${registry} refuses to show it ${who}` : sentence(error.message), refused }
+    }
+  }
+
+  /** Asks the registry of an image, for as long as is given to it. */
+  async #within<T>(
+    { registry, repository }: ImageReference,
+    credentials: Credentials | undefined,
+    ask: (client: Registry) => Promise<T>,
+    onLate: () => void = () => undefined,
+  ): Promise<T> {
+    const { clock = systemClock, timeoutMs = TIMEOUT_MS, signal } = this.#options
+    const late = new AbortController()
+    const stop = clock.after(timeoutMs, () => {
+      onLate()
+      late.abort()
+    })
+    const either = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal])
+    try {
+      return await ask(new Registry({ registry, repository, credentials, signal: either, sleep: ms => sleep(clock, ms, either) }))
     } finally {
       stop()
     }

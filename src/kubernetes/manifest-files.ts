@@ -1,14 +1,14 @@
-// Which files the `manifests` input means: files, folders, globs and kustomization folders, all within the workspace.
+// Which files the `manifests` input means: files, folders, globs, kustomization folders and Helm charts, all within the workspace.
 import type { Dirent } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { isAbsolute, join, matchesGlob, relative, resolve, sep } from 'node:path'
 import { closest } from '../runner/closest-name.ts'
-import type { FilePosition } from '../runner/failure.ts'
+import { ExpectedFailure, type FilePosition } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 
 /** One place that objects are read from. `name` is relative to the workspace, with `/` between its parts. */
 export interface ManifestSource {
-  readonly kind: 'file' | 'kustomization'
+  readonly kind: 'file' | 'kustomization' | 'chart'
   readonly name: string
   readonly path: string
 }
@@ -19,13 +19,17 @@ export interface ManifestFault {
 }
 
 const EXTENSION = /\.(ya?ml|json)$/i
-const KUSTOMIZATION = new Set(['kustomization.yaml', 'kustomization.yml', 'Kustomization'])
+/** Names that kustomize takes for its own file. */
+export const KUSTOMIZATION_FILES = ['kustomization.yaml', 'kustomization.yml', 'Kustomization'] as const
+const KUSTOMIZATION: ReadonlySet<string> = new Set(KUSTOMIZATION_FILES)
 const CHART = 'Chart.yaml'
+/** A chart as `helm package` writes it. */
+const PACKAGE = /\.tgz$/i
 /** A folder with more is not meant, such as `.` with all dependencies installed. */
 const MOST_ENTRIES_WALKED = 50_000
 const NAMES_SHOWN = 8
 
-/** Finds the files and kustomization folders of all entries, each once, in the order of the entries; folders in the order of their names. */
+/** Finds the files, kustomization folders and charts of all entries, each once, in the order of the entries; folders in the order of their names. */
 export async function findManifestSources(
   entries: readonly string[],
   workspace: string,
@@ -69,7 +73,8 @@ class Search {
   async entry(entry: string): Promise<void> {
     const shown = `"${foreignLine(entry, 200)}"`
     if (entry.includes('\0')) throw new NotUsable(`${shown} is no path`)
-    if (/^[a-z][a-z0-9+.-]*:\/\//i.test(entry)) throw new NotUsable(`${shown} is a URL; only files of the workspace are read`)
+    if (/^[a-z][a-z0-9+.-]*:\/\//i.test(entry))
+      throw new NotUsable(`${shown} is a URL; only files of the workspace are read (a chart is brought there by "helm pull")`)
     const path = resolve(this.#workspace, entry)
     const name = this.#name(path)
     if (name === undefined) throw new NotUsable(`${shown} lies outside of the workspace`)
@@ -77,13 +82,16 @@ class Search {
     if (kind === undefined && /[*?[{]/.test(entry)) return this.#glob(name, shown)
     if (kind === undefined) throw new NotUsable(`${shown} does not exist${await this.#whatIsThere(path)}`)
     await this.#inside(path, name)
-    if (kind === 'file' && KUSTOMIZATION.has(path.slice(path.lastIndexOf(sep) + 1))) {
-      return this.#add('kustomization', this.#name(resolve(path, '..')) || '.', resolve(path, '..'))
+    const last = path.slice(path.lastIndexOf(sep) + 1)
+    if (kind === 'file' && (KUSTOMIZATION.has(last) || last === CHART)) {
+      const folder = resolve(path, '..')
+      return this.#add(last === CHART ? 'chart' : 'kustomization', this.#name(folder) || '.', folder)
     }
+    if (kind === 'file' && PACKAGE.test(last)) return this.#add('chart', name, path)
     if (kind === 'file') return this.#add('file', name, path)
     if (kind === 'other') throw new NotUsable(`${shown} is neither a file nor a folder`)
-    const names = await readdir(path)
-    if (names.some(each => KUSTOMIZATION.has(each))) return this.#add('kustomization', name || '.', path)
+    const whole = wholeFolder(await readdir(path))
+    if (whole !== undefined) return this.#add(whole, name || '.', path)
     if (!(await this.#folder(path, new Set())))
       throw new NotUsable(`${shown} holds no *.yaml, *.yml or *.json file`, { file: name || '.' })
   }
@@ -108,9 +116,10 @@ class Search {
         )
       } else if (item.name === CHART) {
         const name = this.#name(folder) ?? folder
-        throw new NotUsable(`${name || '.'} is a Helm chart: render it (helm template) and name the result`, {
-          file: this.#name(path) ?? path,
-        })
+        throw new NotUsable(
+          `${name || '.'} is a Helm chart below a folder that is read file by file: name it as an entry of its own`,
+          { file: this.#name(path) ?? path },
+        )
       } else if (kind === 'file' && EXTENSION.test(item.name)) {
         any = true
         await this.#inside(path, this.#name(path) ?? path)
@@ -120,7 +129,7 @@ class Search {
     return any
   }
 
-  /** Files that the pattern names, and kustomization folders. */
+  /** Files that the pattern names, kustomization folders and charts. */
   async #glob(pattern: string, shown: string): Promise<void> {
     const parts = pattern.split('/')
     const fixed = parts.findIndex(part => /[*?[{]/.test(part))
@@ -131,19 +140,20 @@ class Search {
       const real = await this.#inside(folder, this.#name(folder) ?? folder)
       if (above.has(real)) return
       const items = await this.#list(folder)
-      if (matchesGlob(this.#name(folder) ?? '', pattern) && items.some(item => KUSTOMIZATION.has(item.name))) {
+      const whole = matchesGlob(this.#name(folder) ?? '', pattern) ? wholeFolder(items.map(item => item.name)) : undefined
+      if (whole !== undefined) {
         any = true
-        return this.#add('kustomization', this.#name(folder) || '.', folder)
+        return this.#add(whole, this.#name(folder) || '.', folder)
       }
       for (const item of items) {
         const path = join(folder, item.name)
         const name = this.#name(path) ?? path
         const kind = item.isSymbolicLink() ? await kindOf(path) : item.isDirectory() ? 'folder' : item.isFile() ? 'file' : 'other'
         if (kind === 'folder') await visit(path, new Set([...above, real]))
-        else if (kind === 'file' && EXTENSION.test(item.name) && !KUSTOMIZATION.has(item.name) && matchesGlob(name, pattern)) {
+        else if (kind === 'file' && isManifestOrPackage(item.name) && matchesGlob(name, pattern)) {
           any = true
           await this.#inside(path, name)
-          await this.#add('file', name, path)
+          await this.#add(PACKAGE.test(item.name) ? 'chart' : 'file', name, path)
         }
       }
     }
@@ -202,6 +212,40 @@ class Search {
     const more = names.length > NAMES_SHOWN ? ` and ${names.length - NAMES_SHOWN} more` : ''
     return `; in ${shown} there are ${foreignLine(names.slice(0, NAMES_SHOWN).join(', '), 400)}${more}`
   }
+}
+
+/** What a folder is taken for as a whole, by the names in it. */
+function wholeFolder(names: readonly string[]): 'kustomization' | 'chart' | undefined {
+  if (names.some(name => KUSTOMIZATION.has(name))) return 'kustomization'
+  return names.includes(CHART) ? 'chart' : undefined
+}
+
+function isManifestOrPackage(name: string): boolean {
+  return (EXTENSION.test(name) && !KUSTOMIZATION.has(name)) || PACKAGE.test(name)
+}
+
+/**
+ * The files of values of Helm charts, as absolute paths.
+ * @throws ExpectedFailure InvalidInput with all that is wrong with them
+ */
+export async function findValuesFiles(entries: readonly string[], workspace: string): Promise<string[]> {
+  const root = await realpath(workspace)
+  const faults: string[] = []
+  const paths: string[] = []
+  for (const entry of entries) {
+    const shown = `"${foreignLine(entry, 200)}"`
+    const path = resolve(workspace, entry)
+    const real = await realpath(path).catch(() => undefined)
+    if (/^[a-z][a-z0-9+.-]*:\/\//i.test(entry)) faults.push(`${shown} is a URL; only files of the workspace are read`)
+    else if (real === undefined && /^[\w.[\]"'-]+\s*[:=]/.test(entry))
+      faults.push(`${shown} is no file: values takes files, one a line; a single value is given by set, as key=value`)
+    else if (real === undefined) faults.push(`there is no file ${shown}`)
+    else if (relative(root, real).split(sep)[0] === '..') faults.push(`${shown} lies outside of the workspace`)
+    else if ((await kindOf(real)) !== 'file') faults.push(`${shown} is no file`)
+    else paths.push(real)
+  }
+  if (faults.length > 0) throw new ExpectedFailure('InvalidInput', `values: ${faults.join('; ')}. Nothing was changed.`)
+  return paths
 }
 
 async function kindOf(path: string): Promise<'file' | 'folder' | 'other' | undefined> {

@@ -1,18 +1,34 @@
 // The objects a release consists of, read from the user's files, and where in them each field stands. All faults of all files are reported at once.
+import { existsSync } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { join } from 'node:path'
 import { ExpectedFailure, type FilePosition, messageOf } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import type { FieldPath } from './field-path.ts'
-import { ALIAS_BUDGET_NODES, type AliasBudget, readDocuments, type TextDocument } from './kubectl-yaml.ts'
-import { findManifestSources, type ManifestFault, type ManifestSource } from './manifest-files.ts'
+import type { hookOf } from './helm-chart.ts'
+import { ALIAS_BUDGET_NODES, type AliasBudget, readDocuments, type TextDocument, type TextPosition } from './kubectl-yaml.ts'
+import { findManifestSources, KUSTOMIZATION_FILES, type ManifestFault, type ManifestSource } from './manifest-files.ts'
 import { groupOf, type KubernetesObject } from './objects.ts'
 
 export interface Manifest {
   readonly object: KubernetesObject
-  /** Where the object begins; of a rendered one the folder it was rendered from. */
+  /** Where the object begins; of a rendered one the kustomization it was rendered from, or the chart's template. */
   readonly source: FilePosition
+  /** A hook of a Helm chart: what of it runs pods is run before the workloads, or after them, and each time anew. */
+  readonly hook?: Hook
   /** Where a field stands, or its nearest ancestor that is there: a misspelt field is found on its line, a missing one on its parent's. */
   position(path: FieldPath): FilePosition
+}
+
+export interface RenderedChart {
+  readonly text: string
+  /** Rendered for an app that has a release already: it decides on the hooks. */
+  readonly upgrade: boolean
+}
+
+export interface Hook {
+  readonly when: 'before' | 'after'
+  readonly weight: number
 }
 
 export interface ManifestLimits {
@@ -35,11 +51,15 @@ export interface ManifestPorts {
   readonly workspace: string
   /** Renders a kustomization folder (absolute path) into YAML. */
   readonly kustomize: (folder: string) => Promise<string>
+  /** Renders a Helm chart, a folder or a package. */
+  readonly chart?: (source: ManifestSource) => Promise<RenderedChart>
+  /** A text of manifests beside the files; `name` stands for its file in what is said about it. */
+  readonly text?: { readonly name: string; readonly content: string }
   readonly limits?: Partial<ManifestLimits>
 }
 
 /**
- * Reads the objects of files, folders, globs and kustomization folders, in the order in which they are named.
+ * Reads the objects of files, folders, globs, kustomization folders and charts in the order in which they are named, and of the text after them.
  * @throws ExpectedFailure InvalidInput with all faults
  */
 export async function loadManifests(entries: readonly string[], ports: ManifestPorts): Promise<Manifest[]> {
@@ -48,8 +68,10 @@ export async function loadManifests(entries: readonly string[], ports: ManifestP
   loading.faults.push(...faults)
   for (const source of sources) {
     if (source.kind === 'file') await loading.file(source)
+    else if (source.kind === 'chart') await loading.chart(source, ports)
     else await loading.kustomization(source, ports.kustomize)
   }
+  if (ports.text !== undefined) await loading.given(ports.text.content, ports.text.name)
   return loading.finish()
 }
 
@@ -59,8 +81,7 @@ export async function loadManifests(entries: readonly string[], ports: ManifestP
  */
 export async function loadManifestText(text: string, name: string, limits?: Partial<ManifestLimits>): Promise<Manifest[]> {
   const loading = new Loading(limits)
-  if (Buffer.byteLength(text) > loading.limits.fileBytes) loading.fault(tooLarge(loading.limits.fileBytes), { file: name })
-  else await loading.text(text, name)
+  await loading.given(text, name)
   return loading.finish()
 }
 
@@ -158,36 +179,78 @@ class Loading {
     await this.text(text, name)
   }
 
-  async kustomization({ name, path }: ManifestSource, kustomize: ManifestPorts['kustomize']): Promise<void> {
-    if (this.#full) return
-    const at = { file: name }
-    let text: string
-    try {
-      text = await kustomize(path)
-    } catch (error) {
-      if (!(error instanceof ExpectedFailure)) throw error
-      return this.fault(
-        `the kustomization can't be rendered: ${foreignLine(error.message, 2_000).replace(/\.$/, '')}`,
-        error.at ?? at,
-      )
-    }
+  /** A text that is no file, such as an input's. */
+  async given(text: string, name: string): Promise<void> {
     const bytes = Buffer.byteLength(text)
-    if (bytes > this.limits.fileBytes) return this.fault(`what is rendered from it: ${tooLarge(this.limits.fileBytes)}`, at)
-    if (this.#takes(bytes, name)) await this.text(text, name, true)
+    if (bytes > this.limits.fileBytes) this.fault(tooLarge(this.limits.fileBytes), { file: name })
+    else if (this.#takes(bytes, name)) await this.text(text, name)
   }
 
-  /** `rendered`: lines are not the user's, so every position is the name alone. */
-  async text(text: string, name: string, rendered = false): Promise<void> {
+  async kustomization({ name, path }: ManifestSource, kustomize: ManifestPorts['kustomize']): Promise<void> {
+    // An annotation needs a file, and kubectl does not say which of those named in it an object is from.
+    const own = KUSTOMIZATION_FILES.find(file => existsSync(join(path, file))) ?? ''
+    const at = { file: own === '' ? name : name === '.' ? own : `${name}/${own}` }
+    const text = await this.#rendered(at, 'the kustomization', () => kustomize(path))
+    if (text !== undefined) await this.text(text, name, { place: () => at })
+  }
+
+  /** Faults stand at the template, and at its line where the field's name is there but once. */
+  async chart(source: ManifestSource, { chart: render }: ManifestPorts): Promise<void> {
+    if (render === undefined) return this.fault('Helm charts are not rendered here', { file: source.name })
+    let upgrade = false
+    const text = await this.#rendered({ file: source.name }, 'the chart', async () => {
+      const rendered = await render(source)
+      upgrade = rendered.upgrade
+      return rendered.text
+    })
+    if (text === undefined) return
+    const [{ hookOf, templatePosition, templatesByLine }, { readUpTo }] = await Promise.all([
+      import('./helm-chart.ts'),
+      import('../image/source.ts'),
+    ])
+    const templateAt = templatesByLine(text)
+    await this.text(text, source.name, {
+      place: ({ line }, path) => {
+        const field = path.findLast(segment => typeof segment === 'string' && !/[=[]/.test(segment))
+        return templatePosition(source, templateAt(line), field as string | undefined, readUpTo)
+      },
+      hook: object => hookOf(object.metadata, upgrade),
+    })
+  }
+
+  async #rendered(at: FilePosition, what: string, render: () => Promise<string>): Promise<string | undefined> {
+    if (this.#full) return undefined
+    let text: string
+    try {
+      text = await render()
+    } catch (error) {
+      if (!(error instanceof ExpectedFailure) || error.reason === 'Cancelled' || error.reason === 'NotFound') throw error
+      this.fault(`${what} can't be rendered: ${foreignLine(error.message, 2_000).replace(/\.$/, '')}`, error.at ?? at)
+      return undefined
+    }
+    const bytes = Buffer.byteLength(text)
+    if (bytes <= this.limits.fileBytes) return this.#takes(bytes, at.file) ? text : undefined
+    this.fault(`what is rendered from it: ${tooLarge(this.limits.fileBytes)}`, at)
+    return undefined
+  }
+
+  /** `rendered` says where the user's lines are: those of the text are not theirs. */
+  async text(text: string, name: string, rendered?: Rendered): Promise<void> {
     const { documents, faults } = await readDocuments(text, this.#budget)
+    const place = (position: TextPosition, path: FieldPath): FilePosition => {
+      return rendered === undefined
+        ? { file: name, line: position.line, column: position.column }
+        : rendered.place(position, path)
+    }
     const locate =
       (document: TextDocument) =>
       (path: FieldPath): FilePosition =>
-        rendered ? { file: name } : { file: name, ...document.locate(path) }
-    for (const { message, line, column } of faults) this.fault(message, rendered ? { file: name } : { file: name, line, column })
-    for (const document of documents) this.#document(document.value, [], locate(document), undefined)
+        place(document.locate(path), path)
+    for (const { message, line, column } of faults) this.fault(message, place({ line, column }, []))
+    for (const document of documents) this.#document(document.value, [], locate(document), { hook: rendered?.hook })
   }
 
-  #document(value: unknown, path: FieldPath, locate: (path: FieldPath) => FilePosition, kindOfItem: ItemKind | undefined): void {
+  #document(value: unknown, path: FieldPath, locate: (path: FieldPath) => FilePosition, context: Context): void {
     if (this.#full || (value === null && path.length === 0)) return
     const at = locate(path)
     const position = (below: FieldPath): FilePosition => (below.length === 0 ? at : locate([...path, ...below]))
@@ -195,16 +258,17 @@ class Loading {
       this.fault(`an object is expected here, this is ${describe(value)}`, at)
       return
     }
-    const object = kindOfItem === undefined ? value : { ...kindOfItem, ...value }
+    const object = context.kindOfItem === undefined ? value : { ...context.kindOfItem, ...value }
     const { kind, items, apiVersion } = object
     if (typeof kind === 'string' && kind.endsWith('List') && Array.isArray(items)) {
       if (path.length > DEEPEST_LIST) {
         this.fault('lists are nested too deeply', at)
         return
       }
-      const itemKind =
+      const kindOfItem =
         kind === 'List' || typeof apiVersion !== 'string' ? undefined : { apiVersion, kind: kind.slice(0, -'List'.length) }
-      for (const [index, item] of items.entries()) this.#document(item, [...path, 'items', index], locate, itemKind)
+      for (const [index, item] of items.entries())
+        this.#document(item, [...path, 'items', index], locate, { ...context, kindOfItem })
       return
     }
     const faults = faultsOf(object, position)
@@ -217,7 +281,10 @@ class Loading {
       this.fault(`there are more than ${this.limits.objects} objects`, at)
       return
     }
-    this.#manifests.push({ object: object as KubernetesObject, source: at, position })
+    const { when, weight = 0 } = context.hook?.(object as KubernetesObject) ?? {}
+    if (when === 'never') return
+    const found = { object: object as KubernetesObject, source: at, position }
+    this.#manifests.push(when === undefined ? found : { ...found, hook: { when, weight } })
   }
 
   #takes(bytes: number, name: string): boolean {
@@ -232,6 +299,16 @@ class Loading {
     )
     return false
   }
+}
+
+interface Rendered {
+  readonly place: (position: TextPosition, path: FieldPath) => FilePosition
+  readonly hook?: (object: KubernetesObject) => ReturnType<typeof hookOf>
+}
+
+interface Context {
+  readonly kindOfItem?: ItemKind | undefined
+  readonly hook?: Rendered['hook']
 }
 
 interface ItemKind {

@@ -1,7 +1,7 @@
 // Kubernetes as the engine sees it: a release is a list of steps, its state a Secret, its lock a Lease, its workloads under one watch.
-import type { Clock } from '../deploy/clock.ts'
-import type { Observation } from '../deploy/follow.ts'
-import type { Culprit, Plan, Platform, Proof, ReleaseStatus } from '../deploy/platform.ts'
+import { type Clock, sleep } from '../deploy/clock.ts'
+import { follow, type Observation } from '../deploy/follow.ts'
+import type { Change, Culprit, Plan, Platform, Proof, ReleaseStatus } from '../deploy/platform.ts'
 import type { Verdict } from '../deploy/verdict.ts'
 import { ExpectedFailure, messageOf } from '../runner/failure.ts'
 import type { Log } from '../runner/log.ts'
@@ -14,7 +14,7 @@ import { containerImages } from './images.ts'
 import { followedKind, runsPods } from './judge/kinds.ts'
 import { LeaseLock, lockHolder } from './lease-lock.ts'
 import { groupOf, type KubernetesObject, objectKey, objectName } from './objects.ts'
-import { applyOrder } from './order.ts'
+import { applyOrder, isBeforeWorkloads } from './order.ts'
 import type { PreflightContext, PreflightMode } from './preflight/preflight.ts'
 import { provenDigests } from './proof.ts'
 import {
@@ -29,6 +29,7 @@ import { ReleaseWatch, type Workload } from './release-watch.ts'
 import {
   beingDeleted,
   FIELD_MANAGER,
+  isMadeAnew,
   isNoChange,
   readLive,
   recorded,
@@ -62,12 +63,16 @@ export interface KubernetesPlatformOptions {
   /** What is looked for before anything is changed; nothing where it is not given. */
   readonly preflight?: { readonly mode: PreflightMode; readonly waitMs: number; readonly images: ImageResolver }
   readonly lockWaitMs: number
+  /** Time for the hooks of a Helm chart that come before its workloads. */
+  readonly hookTimeoutMs?: number
   readonly env: NodeJS.ProcessEnv
   readonly clock: Clock
   readonly log: Log
   readonly cancelled: AbortSignal
 }
 
+/** A migration that takes longer is rare, and says so by `timeout`. */
+const HOOK_TIMEOUT_MS = 600_000
 /** How many steps are taken at once. */
 const AT_ONCE = 16
 /** The diff becomes an output (GitHub takes 1 MiB for all of a job's) and a part of the report: what is longer helps nobody. */
@@ -121,10 +126,12 @@ export class KubernetesPlatform implements Platform {
     const live = liveRecord(this.#known)
     const workloads = this.#steps.filter(isWorkload)
     return {
-      changes: this.#steps.map(step => ({
-        ...changeOf(step.live, step.action === 'delete' ? undefined : (step.desired ?? step.body)),
-        object: this.#nameOf(step.body),
-      })),
+      changes: this.#steps
+        .map(step => ({
+          ...changeOf(step.live, step.action === 'delete' ? undefined : (step.desired ?? step.body)),
+          object: this.#nameOf(step.body),
+        }))
+        .map((change, index) => this.#withMakingAnew(change, this.#steps[index])),
       previousRelease: this.#records.address(live?.number ?? 0),
       takesUpUnfinished: this.#unfinished().length > 0,
       somethingToGoBackTo:
@@ -191,19 +198,71 @@ export class KubernetesPlatform implements Platform {
 
   async apply(): Promise<void> {
     const deletes = this.#steps.filter(step => step.action === 'delete')
-    for (const tier of this.#inOrder(this.#steps.filter(step => step.action !== 'delete'))) {
+    for (const { steps, awaited } of this.#stages(this.#steps.filter(step => step.action !== 'delete'))) {
       this.#throwIfCancelled()
       await this.#lock.assertHeld()
-      await atOnce(tier, async step => {
-        const object = await takeStep(this.#options.api, step)
+      await atOnce(steps, async step => {
+        const object = await takeStep(this.#options.api, step, this.#options.clock)
         this.#took(step, object)
         if (step.action === 'put') this.#unstick(step, object)
       })
-      await this.#established(tier)
+      await this.#established(steps)
+      await this.#withAccounts(steps)
+      // Why it failed is found out by those who follow, with all that there is to see.
+      if (awaited && !(await this.#haveSucceeded(steps))) return
     }
-    this.#throwIfCancelled()
-    await this.#lock.assertHeld()
-    await atOnce(deletes, async step => this.#took(step, await takeStep(this.#options.api, step)))
+    // What uses others goes before them.
+    for (const tier of this.#inOrder(deletes).toReversed()) {
+      this.#throwIfCancelled()
+      await this.#lock.assertHeld()
+      await atOnce(tier, async step => this.#took(step, await takeStep(this.#options.api, step)))
+    }
+  }
+
+  /** The steps in tiers; what a chart's hooks run stands before the workloads or after everything, by weight, each waited for. */
+  #stages(steps: readonly Step[]): readonly { readonly steps: readonly Step[]; readonly awaited: boolean }[] {
+    const isRun = (step: Step): boolean => step.hook !== undefined && isWorkload(step)
+    const tiers = (some: readonly Step[]) => this.#inOrder(some).map(tier => ({ steps: tier, awaited: false }))
+    const runs = (when: 'before' | 'after') => {
+      const byWeight = Map.groupBy(
+        steps.filter(step => isRun(step) && step.hook?.when === when),
+        step => step.hook?.weight ?? 0,
+      )
+      return [...byWeight].sort(([a], [b]) => a - b).map(([, group]) => ({ steps: group, awaited: true }))
+    }
+    const others = steps.filter(step => !isRun(step))
+    return [
+      ...tiers(others.filter(step => isBeforeWorkloads(step.body))),
+      ...runs('before'),
+      ...tiers(others.filter(step => !isBeforeWorkloads(step.body))),
+      ...runs('after'),
+    ]
+  }
+
+  /** Waits for what a chart's hook runs. @throws ExpectedFailure Timeout */
+  async #haveSucceeded(steps: readonly Step[]): Promise<boolean> {
+    const { clock, log, cancelled, hookTimeoutMs = HOOK_TIMEOUT_MS } = this.#options
+    const observation = this.#watch?.observe(workloadsOf(steps))
+    if (observation === undefined) return true
+    try {
+      const print = (line: string): void => log.info(line)
+      const options = { timeoutMs: hookTimeoutMs, stableForMs: 0, clock, signal: cancelled, print }
+      const { end, verdict } = await follow(observation, options)
+      this.#throwIfCancelled()
+      if (end !== 'timeout') return end === 'healthy'
+      const names = steps.map(step => this.#nameOf(step.body)).join(', ')
+      throw new ExpectedFailure(
+        'Timeout',
+        `The chart's hook ${names} did not end within ${hookTimeoutMs / 1_000} s: ${verdict.message}`,
+      )
+    } finally {
+      observation.close()
+    }
+  }
+
+  #withMakingAnew(change: Change, step: Step | undefined): Change {
+    if (step === undefined || !isMadeAnew(step) || change.action === 'none') return change
+    return { ...change, details: ['deleted and made anew', ...change.details] }
   }
 
   async observe(): Promise<Observation> {
@@ -260,7 +319,9 @@ export class KubernetesPlatform implements Platform {
     // Old pods need their old configuration first; what was created goes last, when nothing uses it any more.
     // A namespace that this release created stays: it holds the release's record, and perhaps what others have put there since.
     const touched = this.#steps.filter(
-      step => (!isNoChange(step) || step.before !== step.live) && !(step.body.kind === 'Namespace' && step.before === undefined),
+      step =>
+        (!isNoChange(step) || isMadeAnew(step) || step.before !== step.live) &&
+        !(step.body.kind === 'Namespace' && step.before === undefined),
     )
     for (const tier of this.#inOrder(touched.filter(step => step.before !== undefined))) await atOnce(tier, undo)
     for (const tier of this.#inOrder(touched.filter(step => step.before === undefined)).toReversed()) await atOnce(tier, undo)
@@ -440,6 +501,8 @@ export class KubernetesPlatform implements Platform {
     else this.#applied.set(key, object)
     const workload = workloadOf(step.body)
     if (workload === undefined) return
+    const old = step.live?.metadata.uid
+    if (old !== undefined && object !== undefined && object.metadata.uid !== old) this.#watch?.forget(workload, old)
     if (object === undefined) this.#watch?.expectAbsence(workload)
     else this.#watch?.expectGeneration(workload, object.metadata.generation ?? 1)
   }
@@ -466,11 +529,24 @@ export class KubernetesPlatform implements Platform {
           )
           if (object.status?.conditions?.some(condition => condition.type === 'Established' && condition.status === 'True'))
             return
-          await new Promise<void>(resolve => void this.#options.clock.after(100, resolve))
+          await sleep(this.#options.clock, 100)
         }
         throw new ExpectedFailure('NotFound', `${objectName(step.body)} was not established within 10 s.`)
       }),
     )
+  }
+
+  /** A pod of nobody is refused in a namespace whose default account the cluster has not made yet; what controllers make is tried again. */
+  async #withAccounts(tier: readonly Step[]): Promise<void> {
+    const { api, clock } = this.#options
+    const created = tier.filter(({ body, live }) => body.kind === 'Namespace' && body.apiVersion === 'v1' && live === undefined)
+    const awaited = created.filter(({ body }) =>
+      this.#steps.some(step => step.body.kind === 'Pod' && step.body.metadata.namespace === body.metadata.name),
+    )
+    for (const { body } of awaited) {
+      const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: body.metadata.name } }
+      for (let tries = 0; tries < 100 && (await readLive(api, account)) === undefined; tries++) await sleep(clock, 100)
+    }
   }
 
   #nameOf(object: KubernetesObject): string {

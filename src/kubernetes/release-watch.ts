@@ -69,6 +69,8 @@ export class ReleaseWatch {
   readonly #absent = new Set<string>()
   /** Watches that have been failing for a while: what is known from them may be past. */
   readonly #troubled = new Set<string>()
+  /** Objects, by uid, that were deleted to be made anew: what the watch still says of them is past. */
+  readonly #forgotten = new Set<string>()
   /** What ended a watch for good: from then on what is known may be anything but true. */
   #fault: Error | undefined
   #startedAt = 0
@@ -77,8 +79,6 @@ export class ReleaseWatch {
   /** Objects as they were when the release began. */
   readonly #before = new Map<string, KubernetesObject>()
   readonly #services: readonly Workload[]
-  /** What runs pods first: what else is missing, such as endpoints, mostly follows from it. */
-  readonly #ordered: readonly Workload[]
   readonly #judged = new Map<string, Judgement>()
   readonly #listeners = new Set<() => void>()
   readonly #stop = new AbortController()
@@ -86,7 +86,6 @@ export class ReleaseWatch {
   constructor(options: ReleaseWatchOptions) {
     this.#options = options
     this.#ownership = new Ownership(options.workloads)
-    this.#ordered = options.workloads.toSorted((a, b) => Number(runsPods(b)) - Number(runsPods(a)))
     this.#services = options.workloads.filter(workload => keyOf(workload).startsWith('/Service/'))
     options.signal.addEventListener('abort', () => this.#stop.abort(), { once: true })
   }
@@ -180,18 +179,26 @@ export class ReleaseWatch {
     this.#changedServices(workload.namespace)
   }
 
+  /** The object of that uid was deleted, and the workload is another one now. */
+  forget(workload: Workload, uid: string): void {
+    this.#forgotten.add(uid)
+    this.#judged.delete(keyOf(workload))
+  }
+
   close(): void {
     this.#stop.abort()
   }
 
-  observe(): Observation {
+  /** @param workloads all of them by default */
+  observe(workloads: readonly Workload[] = this.#options.workloads): Observation {
     const listeners = new Set<() => void>()
     const { api } = this.#options
+    const ordered = inOrder(workloads)
     return {
       now: () => api.now(),
       judge: () => {
         if (this.#fault !== undefined) throw this.#fault
-        const expected = this.#ordered.filter(workload => !this.#absent.has(keyOf(workload)))
+        const expected = ordered.filter(workload => !this.#absent.has(keyOf(workload)))
         return this.#unlessBlind(combine(expected.map(workload => this.#judge(workload, api.now()))))
       },
       subscribe: changed => {
@@ -256,7 +263,8 @@ export class ReleaseWatch {
   }
 
   #all<T>(key: string, slot: Slot): readonly T[] {
-    return [...(this.#objects.get(key)?.get(slot)?.values() ?? [])] as unknown as readonly T[]
+    const stored = this.#objects.get(key)?.get(slot) ?? new Map<string, KubernetesObject>()
+    return [...stored].filter(([uid]) => !this.#forgotten.has(uid)).map(([, object]) => object) as unknown as readonly T[]
   }
 
   #stored(workload: Workload, slot: Slot): Map<string, KubernetesObject> {
@@ -424,4 +432,9 @@ function scheduled({ status }: KubernetesObject): unknown {
 function slim(object: KubernetesObject): KubernetesObject {
   const { managedFields: _, ...metadata } = object.metadata
   return { ...object, metadata }
+}
+
+/** What runs pods first: what else is missing, such as endpoints, mostly follows from it. */
+function inOrder(workloads: readonly Workload[]): readonly Workload[] {
+  return workloads.toSorted((a, b) => Number(runsPods(b)) - Number(runsPods(a)))
 }

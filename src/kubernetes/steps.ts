@@ -1,11 +1,15 @@
 // The steps of a release: one for each object, with what is live now, what is to be, and how to undo it. Trying (server-side dry run), taking and
-// undoing a step are here; in which order, and when, is decided elsewhere.
+// undoing a step are here; in which order, and when, is decided elsewhere, and refusals are told by refusal.ts.
+
+import { type Clock, sleep, systemClock } from '../deploy/clock.ts'
 import { ExpectedFailure, type FilePosition } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import { ApiFailure, asExpectedFailure, type KubernetesApi } from './api.ts'
 import { sameIntent } from './change.ts'
-import { parseFieldPath } from './field-path.ts'
+import { type Books, booksBefore, withoutDropped } from './field-ownership.ts'
+import type { Hook } from './manifests.ts'
 import { groupOf, type KubernetesObject, objectName } from './objects.ts'
+import { explain, isImmutable, isOwnershipConflict } from './refusal.ts'
 
 /** The field manager of all our writes. */
 export const FIELD_MANAGER = 'deploy-actions'
@@ -32,6 +36,8 @@ export interface Step {
   /** The number of replicas is somebody else's: an autoscaler's, or a person's. It stays as it is live, whatever is applied or put back. */
   readonly keepReplicas: boolean
   readonly position: (path: readonly (string | number)[]) => FilePosition | undefined
+  /** A hook of a Helm chart. What of it runs once is run anew with each release that changes something. */
+  readonly hook?: Hook | undefined
 }
 
 export async function readLive(api: KubernetesApi, object: KubernetesObject): Promise<KubernetesObject | undefined> {
@@ -46,15 +52,19 @@ export async function readLive(api: KubernetesApi, object: KubernetesObject): Pr
 
 /** @returns the object as it would be live. @throws ExpectedFailure with the position in the user's file where the server names a field */
 export async function tryStep(api: KubernetesApi, step: Step): Promise<KubernetesObject | undefined> {
-  return write(api, step, true)
+  return write(api, step, true, systemClock)
 }
 
 /** @returns the object as it is live from now on; undefined when it was deleted */
-export async function takeStep(api: KubernetesApi, step: Step): Promise<KubernetesObject | undefined> {
-  return write(api, step, false)
+export async function takeStep(
+  api: KubernetesApi,
+  step: Step,
+  clock: Clock = systemClock,
+): Promise<KubernetesObject | undefined> {
+  return write(api, step, false, clock)
 }
 
-async function write(api: KubernetesApi, step: Step, dryRun: boolean): Promise<KubernetesObject | undefined> {
+async function write(api: KubernetesApi, step: Step, dryRun: boolean, clock: Clock): Promise<KubernetesObject | undefined> {
   const query = dryRun ? { dryRun: 'All' } : {}
   try {
     if (step.action === 'delete') {
@@ -62,7 +72,7 @@ async function write(api: KubernetesApi, step: Step, dryRun: boolean): Promise<K
       return undefined
     }
     if (step.action === 'put') return await put(api, step.body, undefined, step.keepReplicas, query)
-    return await apply(api, step, query)
+    return dryRun ? await tryApply(api, step) : await apply(api, step, clock)
   } catch (error) {
     throw explain(error, step, WORDS[step.action])
   }
@@ -70,12 +80,49 @@ async function write(api: KubernetesApi, step: Step, dryRun: boolean): Promise<K
 
 const WORDS = { apply: 'Applying', put: 'Putting back', delete: 'Removing' } as const
 
-async function apply(api: KubernetesApi, step: Step, query: Record<string, string>): Promise<KubernetesObject> {
-  const path = await pathOf(api, step.body)
+async function apply(api: KubernetesApi, step: Step, clock: Clock): Promise<KubernetesObject> {
+  if (step.live !== undefined && isHookRun(step)) return makeAnew(api, step, step.live, clock)
+  try {
+    if (step.live !== undefined) await putBooksRight(api, step)
+    return await sendApply(api, step, bodyOf(step), {})
+  } catch (error) {
+    if (step.live === undefined || !isJobToReplace(step, error)) throw error
+    return makeAnew(api, step, step.live, clock)
+  }
+}
+
+/** What `apply` would make of the object, with what the change of the books makes vanish. */
+async function tryApply(api: KubernetesApi, step: Step): Promise<KubernetesObject> {
+  const { live } = step
+  const body = bodyOf(step)
+  const books = live === undefined ? undefined : booksOf(step, live)
+  try {
+    const trial = books?.choice === undefined ? body : withoutField(body, books.choice.slice(0, -1))
+    const answer = await sendApply(api, step, trial, DRY_RUN)
+    return books === undefined ? answer : await tryDropping(api, step, answer, books)
+  } catch (error) {
+    if (live === undefined || !isJobToReplace(step, error)) throw error
+    return tryAnew(api, step, live)
+  }
+}
+
+const DRY_RUN = { dryRun: 'All' }
+
+function bodyOf(step: Step): KubernetesObject {
+  return step.keepReplicas ? withReplicasOf(step.live, step.body) : step.body
+}
+
+async function sendApply(
+  api: KubernetesApi,
+  step: Step,
+  body: KubernetesObject,
+  query: Record<string, string>,
+): Promise<KubernetesObject> {
+  const path = await pathOf(api, body)
   const send = (force: boolean): Promise<KubernetesObject> =>
     api.request('PATCH', path, {
       query: { ...query, fieldManager: step.fieldManager, fieldValidation: 'Strict', force: String(force) },
-      body: step.keepReplicas ? withReplicasOf(step.live, step.body) : step.body,
+      body,
       contentType: 'application/apply-patch+yaml',
     })
   try {
@@ -86,6 +133,126 @@ async function apply(api: KubernetesApi, step: Step, query: Record<string, strin
     if (owners.every(owner => TAKEN_OVER.test(owner))) return send(true)
     throw error
   }
+}
+
+function booksOf(step: Step, live: KubernetesObject): Books | undefined {
+  return step.fieldManager === FIELD_MANAGER ? booksBefore(live, bodyOf(step), FIELD_MANAGER) : undefined
+}
+
+/** A controller that writes in between is no trouble: its entry is read, and kept. */
+async function putBooksRight(api: KubernetesApi, step: Step): Promise<void> {
+  if (step.live === undefined || booksOf(step, step.live) === undefined) return
+  for (let attempt = 1; ; attempt++) {
+    const live = await readLive(api, step.body)
+    const books = live === undefined ? undefined : booksOf(step, live)
+    if (live === undefined || books === undefined) return
+    try {
+      const { resourceVersion } = live.metadata
+      await api.request('PATCH', await pathOf(api, step.body), {
+        query: { fieldManager: FIELD_MANAGER },
+        body: { metadata: { managedFields: books.managedFields, resourceVersion } },
+        contentType: 'application/merge-patch+json',
+      })
+      return
+    } catch (error) {
+      if (!(error instanceof ApiFailure) || error.status !== 409 || attempt === PUT_TRIES) throw error
+    }
+  }
+}
+
+/** The server fills in what is missing once more, and sees that what is left is valid. */
+async function tryDropping(api: KubernetesApi, step: Step, answer: KubernetesObject, books: Books): Promise<KubernetesObject> {
+  const body = bodyOf(step)
+  const dropped = withoutDropped(answer, body, books, FIELD_MANAGER)
+  const chosen = books.choice === undefined ? dropped : withFieldOf(dropped, body, books.choice.slice(0, -1))
+  const { managedFields: _, ...metadata } = chosen.metadata
+  try {
+    return await api.request('PUT', await pathOf(api, body), {
+      query: { ...DRY_RUN, fieldManager: FIELD_MANAGER, fieldValidation: 'Strict' },
+      body: { ...chosen, metadata },
+    })
+  } catch (error) {
+    if (error instanceof ApiFailure && error.status === 409) return chosen
+    throw error
+  }
+}
+
+/** A hook that runs something: it is run anew. */
+function isHookRun(step: Step): boolean {
+  return step.hook !== undefined && runsOnce(step.body)
+}
+
+/** A Job whose template has changed: the server takes no other template in, so that it is deleted and made anew. */
+function isJobToReplace(step: Step, error: unknown): boolean {
+  const { apiVersion, kind } = step.body
+  if (!(error instanceof ApiFailure) || !isImmutable(error)) return false
+  return (groupOf(apiVersion) === 'batch' && kind === 'Job') || isHookRun(step)
+}
+
+/** True of a Job that is deleted and made anew by the step. */
+export function isMadeAnew({ action, body, live, desired, hook }: Step): boolean {
+  if (action !== 'apply' || live?.metadata.uid === undefined || !runsOnce(body)) return false
+  return hook !== undefined || (desired !== undefined && desired.metadata.uid !== live.metadata.uid)
+}
+
+async function makeAnew(api: KubernetesApi, step: Step, live: KubernetesObject, clock: Clock): Promise<KubernetesObject> {
+  // In the foreground: two runs at once, of a migration say, would be worse than waiting for the old one's pods to go.
+  await remove(api, step.body, {}, 'Foreground')
+  const deadline = clock.now() + GONE_WITHIN_MS
+  for (;;) {
+    const left = await readLive(api, step.body)
+    if (left === undefined || left.metadata.uid !== live.metadata.uid) break
+    if (clock.now() >= deadline) throw beingDeleted(left)
+    await sleep(clock, LOOK_AGAIN_MS)
+  }
+  return sendApply(api, step, step.body, {})
+}
+
+/** A pod has 30 s to end where it says nothing else; more than that and it hangs. */
+const GONE_WITHIN_MS = 120_000
+const LOOK_AGAIN_MS = 100
+
+/** Tried under another name, for its own is taken. What the server makes of the Job's identity is taken for what it is live. */
+async function tryAnew(api: KubernetesApi, step: Step, live: KubernetesObject): Promise<KubernetesObject> {
+  const { name } = step.body.metadata
+  const other = { ...step.body, metadata: { ...step.body.metadata, name: `${name.slice(0, 50)}-${TRIAL}` } }
+  const { metadata, ...answer } = await sendApply(api, step, other, DRY_RUN)
+  const { uid: _, resourceVersion: __, ...rest } = metadata
+  const object = { ...answer, metadata: { ...rest, name } } as KubernetesObject
+  return runsOnce(object) && object.kind === 'Job' ? withIdentityOf(live, object) : object
+}
+
+const TRIAL = 'dry-run-5f2c'
+const IDENTITY = /^(batch\.kubernetes\.io\/)?(controller-uid|job-name)$/
+
+function withIdentityOf(live: KubernetesObject, job: KubernetesObject): KubernetesObject {
+  type Spec = { selector?: unknown; template?: { metadata?: { labels?: Record<string, string> } } }
+  const [spec, old] = [(job['spec'] ?? {}) as Spec, (live['spec'] ?? {}) as Spec]
+  const labels = (of: Spec, identity: boolean): [string, string][] =>
+    Object.entries(of.template?.metadata?.labels ?? {}).filter(([label]) => IDENTITY.test(label) === identity)
+  const metadata = { ...spec.template?.metadata, labels: Object.fromEntries([...labels(spec, false), ...labels(old, true)]) }
+  const own = Object.entries(job.metadata.labels ?? {}).filter(([label]) => !IDENTITY.test(label))
+  const kept = Object.entries(live.metadata.labels ?? {}).filter(([label]) => IDENTITY.test(label))
+  return {
+    ...job,
+    metadata: { ...job.metadata, labels: Object.fromEntries([...own, ...kept]) },
+    spec: { ...spec, selector: old.selector, template: { ...spec.template, metadata } },
+  }
+}
+
+function withoutField(object: KubernetesObject, [first, ...rest]: readonly string[]): KubernetesObject {
+  if (first === undefined) return object
+  const below = object[first]
+  if (typeof below !== 'object' || below === null) return object
+  const { [first]: _, ...others } = object
+  return (rest.length === 0 ? others : { ...object, [first]: withoutField(below as KubernetesObject, rest) }) as KubernetesObject
+}
+
+function withFieldOf(object: KubernetesObject, from: KubernetesObject, [first, ...rest]: readonly string[]): KubernetesObject {
+  if (first === undefined) return object
+  const value = from[first]
+  if (rest.length === 0) return { ...object, [first]: value }
+  return { ...object, [first]: withFieldOf((object[first] ?? {}) as KubernetesObject, value as KubernetesObject, rest) }
 }
 
 /**
@@ -204,11 +371,16 @@ function withNodeOf(live: KubernetesObject | undefined, object: KubernetesObject
   return { ...object, spec: { ...(object['spec'] as object | undefined), nodeName } }
 }
 
-async function remove(api: KubernetesApi, object: KubernetesObject, query: Record<string, string>): Promise<void> {
+async function remove(
+  api: KubernetesApi,
+  object: KubernetesObject,
+  query: Record<string, string>,
+  propagationPolicy: 'Background' | 'Foreground' = 'Background',
+): Promise<void> {
   try {
     await api.request('DELETE', await pathOf(api, object), {
       query,
-      body: { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy: 'Background' },
+      body: { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy },
     })
   } catch (error) {
     if (!(error instanceof ApiFailure) || error.status !== 404) throw error
@@ -218,12 +390,21 @@ async function remove(api: KubernetesApi, object: KubernetesObject, query: Recor
 /** Undoes a step: what was there is put back as it was, what was not is removed. @returns the object as it is live from now on */
 export async function undoStep(api: KubernetesApi, step: Step): Promise<KubernetesObject | undefined> {
   try {
-    if (step.before !== undefined) return await put(api, step.before, step.desired, step.keepReplicas, {})
+    if (step.before !== undefined && !(await isOurRun(api, step.before)))
+      return await put(api, step.before, step.desired, step.keepReplicas, {})
     await remove(api, step.body, {})
     return undefined
   } catch (error) {
     throw explain(error, step, step.before === undefined ? 'Removing' : 'Putting back')
   }
+}
+
+/** A run that a release of ours has made in the place of the one before: it ends with its release, and the one before is not run again. */
+async function isOurRun(api: KubernetesApi, before: KubernetesObject): Promise<boolean> {
+  if (!runsOnce(before)) return false
+  const live = await readLive(api, before)
+  if (live === undefined || !madeAnew(live, before)) return false
+  return (live.metadata.managedFields ?? []).some(({ manager, operation }) => manager === FIELD_MANAGER && operation === 'Apply')
 }
 
 async function pathOf(api: KubernetesApi, object: KubernetesObject, collection = false): Promise<string> {
@@ -262,99 +443,6 @@ function forReplace(object: KubernetesObject, live: KubernetesObject): Kubernete
     },
     ...(live['status'] === undefined ? {} : { status: live['status'] }),
   }
-}
-
-function isOwnershipConflict(error: ApiFailure): boolean {
-  return error.status === 409 && error.causes.some(cause => cause.reason === 'FieldManagerConflict')
-}
-
-/** The server's refusal as one sentence, at the line of the user's file that it is about. A Secret's values, which it may quote, are left out. */
-function explain(error: unknown, step: Step, verb: string): unknown {
-  if (!(error instanceof ApiFailure)) return error
-  const name = objectName(step.body)
-  const told = (text: string): string => foreignLine(withoutSecrets(text, step))
-  if (isOwnershipConflict(error)) {
-    const conflicts = error.causes.map(
-      cause => `${cause.field ?? '?'} belongs to ${/^conflict with ("[^"]*")/.exec(cause.message ?? '')?.[1] ?? 'somebody else'}`,
-    )
-    const at = positionOf(step, error.causes[0]?.field)
-    return new ExpectedFailure(
-      'Conflict',
-      `${name} cannot be applied: ${told(conflicts.join('; '))}. Leave the field out of the manifest, or take it from its owner.`,
-      at === undefined ? {} : { at },
-    )
-  }
-  if (error.status === 422 || error.status === 400 || (error.status === 500 && MALFORMED.test(error.message))) {
-    const causes = error.causes.length > 0 ? error.causes : schemaFaults(error.message)
-    const [first, ...others] = causes.map(cause => ({
-      field: cause.field,
-      message: `${cause.field === undefined || cause.field === '' ? '' : `${cause.field}: `}${told(cause.message ?? '')}`,
-    }))
-    const at = positionOf(step, first?.field)
-    const also = others.map(other => {
-      const where = positionOf(step, other.field)
-      return { message: `${name}: ${other.message}`, ...(where === undefined ? {} : { at: where }) }
-    })
-    return new ExpectedFailure('InvalidInput', `${name} is not valid: ${first?.message ?? told(error.message)}`, {
-      also,
-      ...(at === undefined ? {} : { at }),
-    })
-  }
-  if (step.body.kind !== 'Secret') {
-    const failure = asExpectedFailure(error, `${verb} ${name}`)
-    const at = /^namespaces "/.test(error.message) ? step.position(['metadata', 'namespace']) : undefined
-    return at === undefined || !(failure instanceof ExpectedFailure)
-      ? failure
-      : new ExpectedFailure(failure.reason, failure.message, { at })
-  }
-  const { status, reason, message, causes } = error
-  const clean = causes.map(cause => ({ ...cause, message: withoutSecrets(cause.message ?? '', step) }))
-  return asExpectedFailure(new ApiFailure(status, reason, withoutSecrets(message, step), { causes: clean }), `${verb} ${name}`)
-}
-
-/** What the server says of a manifest that does not fit its kind comes as an internal error. */
-const MALFORMED = /typed patch object|field not declared|unknown field|unable to convert unstructured object|error decoding/
-
-/** What YAML reads as a number or as true: `expected string, got &value.valueUnstructured{Value:1}`. */
-const NO_TEXT = /(?<=^expected string, got )&value\.valueUnstructured\{Value:([\s\S]*)\}$/
-
-const SHORTEST_SECRET = 3
-
-/** A refusal may quote what it refuses: `expected string, got &value.valueUnstructured{Value:4242}`, `Invalid value: "..."`. */
-function withoutSecrets(text: string, step: Step): string {
-  if (step.body.kind !== 'Secret') return text
-  const values = [step.body, step.before, step.live].flatMap(object =>
-    [object?.['data'], object?.['stringData']].flatMap(data => Object.values((data ?? {}) as Record<string, unknown>)),
-  )
-  const spellings = values
-    .flatMap(value => [String(value), Buffer.from(String(value), 'base64').toString(), JSON.stringify(value)])
-    .filter(spelling => spelling.length >= SHORTEST_SECRET)
-    .sort((a, b) => b.length - a.length)
-  const quoted = text
-    .replace(/, got [\s\S]*$/, '')
-    .replace(/(Invalid|Unsupported|Duplicate) value: ("(?:[^"\\]|\\.)*"|\{[^}]*\}|[^\s:]+)/g, '$1 value')
-  return spellings.reduce((clean, spelling) => clean.replaceAll(spelling, '***'), quoted)
-}
-
-function positionOf(step: Step, field: string | undefined): FilePosition | undefined {
-  return step.position(field === undefined ? [] : parseFieldPath(field))
-}
-
-/**
- * The faults in a refusal by the schema, one a line: `.spec.template.spec.containers[name="app"].imagee: field not declared in schema`,
- * `unknown field "spec.x"`.
- */
-function schemaFaults(message: string): { field: string | undefined; message: string }[] {
-  const text = message.replace(/^failed to create typed patch object \([^)]*\): /, '').replace(/^.*strict decoding error: /, '')
-  const lines = text.split('\n').map(line => line.trim())
-  return lines
-    .filter(line => line !== '' && line !== 'errors:')
-    .map(line => {
-      const declared = /^(\.[^:]+): (.*)$/.exec(line)
-      if (declared !== null)
-        return { field: declared[1], message: (declared[2] ?? line).replace(NO_TEXT, '$1: put it in quotes') }
-      return { field: /unknown field "([^"]+)"/.exec(line)?.[1], message: line }
-    })
 }
 
 /** The object as it is written into a release's record: without its status, and with its fields' owners, so that these can be given back too. */

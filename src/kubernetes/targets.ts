@@ -21,6 +21,7 @@ export function stepFromManifest(manifest: Manifest, live: KubernetesObject | un
     fieldManager: FIELD_MANAGER,
     keepReplicas,
     position: path => manifest.position(path),
+    ...(manifest.hook === undefined ? {} : { hook: manifest.hook }),
   }
 }
 

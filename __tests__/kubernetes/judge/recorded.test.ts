@@ -366,8 +366,8 @@ const badKinds: readonly Bad[] = [
     culprit: NONE,
     says: ['persistentvolumeclaim/web: no volume', 'no storage class is set'],
     fact: /FailedBinding/,
-    grace: 60,
-    within: 65,
+    grace: 30,
+    within: 35,
   },
   {
     scenario: 'post-start-hook-fails',

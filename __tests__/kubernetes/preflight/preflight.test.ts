@@ -166,6 +166,8 @@ test('the real checks on a good release: each thing is asked for once', async ()
     'GET /api/v1/nodes?limit=100',
     'LIST /api/v1/namespaces/shop/limitranges',
     'LIST /api/v1/namespaces/shop/resourcequotas',
+    `POST ${SHOP}/pods`,
+    `POST ${SHOP}/pods`,
     'POST /apis/authorization.k8s.io/v1/selfsubjectrulesreviews',
   ])
 })

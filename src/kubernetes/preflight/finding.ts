@@ -25,10 +25,17 @@ export interface PreflightHelp {
   readonly lines: readonly string[]
 }
 
+export interface PreflightWarning {
+  readonly message: string
+  readonly at?: FilePosition | undefined
+}
+
 export interface PreflightResult {
   readonly findings: readonly PreflightFinding[]
   /** What could not be looked at or is no failure, as sentences. */
   readonly passedOver: readonly string[]
+  /** What will probably fail, and may be right all the same. */
+  readonly warnings?: readonly PreflightWarning[]
   readonly help?: PreflightHelp | undefined
 }
 

@@ -140,6 +140,15 @@ export async function checkNodes(context: CheckContext): Promise<PreflightResult
   return { findings: [], passedOver: found.map(({ message }) => `${message} ${autoscaler}`) }
 }
 
+/** The nodes of the first page that can take a pod of the template; undefined where nodes can't be read. */
+export async function nodesFor(context: CheckContext, template: PodTemplate): Promise<readonly Node[] | undefined> {
+  const reading = await context.reads.nodes('first')
+  if ('unreadable' in reading) return undefined
+  const spec = { ...template.spec, ...(await overheadOf(context, template)) }
+  const { requests } = podResources(spec, await rulesIn(context, template.namespace))
+  return ((reading.found ?? []) as unknown as readonly Node[]).filter(node => misfit(node, spec, requests) === undefined)
+}
+
 async function misfitsAmong(
   context: CheckContext,
   templates: readonly PodTemplate[],

@@ -4,7 +4,7 @@ import { foreignLine } from '../../runner/foreign-text.ts'
 import { ApiFailure, asExpectedFailure, type KubernetesApi } from '../api.ts'
 import { failedOnTheWay } from '../api-failure.ts'
 import { groupOf, objectName } from '../objects.ts'
-import type { Step } from '../steps.ts'
+import { isMadeAnew, type Step } from '../steps.ts'
 import type { CheckContext, PreflightFinding, PreflightHelp, PreflightResult } from './finding.ts'
 
 /** A right: some verbs on one kind of object, in one namespace or (empty) in the whole cluster. */
@@ -82,14 +82,15 @@ export function rightsNeeded(
 }
 
 /** What taking the step and undoing it needs: a server-side apply is a patch, and a create too where the object is new. */
-function verbsFor({ action, live, before }: Step): readonly string[] {
+function verbsFor(step: Step): readonly string[] {
+  const { action, live, before } = step
   const forward = {
     apply: ['patch', ...(live === undefined ? ['create'] : [])],
     put: live === undefined ? ['create'] : ['update', 'patch'],
     delete: ['delete'],
   }[action]
   const back = before === undefined ? ['delete'] : action === 'delete' ? ['create'] : ['update', 'patch']
-  return [...new Set(['get', ...forward, ...back])]
+  return [...new Set(['get', ...forward, ...back, ...(isMadeAnew(step) ? ['create', 'delete'] : [])])]
 }
 
 /** The findings for the rights that are missing: one for each kind and namespace. */

@@ -6,6 +6,7 @@ import { ExpectedFailure } from '../../runner/failure.ts'
 import type { Log } from '../../runner/log.ts'
 import { ImageResolver } from '../image-digests.ts'
 import { isNoChange } from '../steps.ts'
+import { checkAdmission } from './admission.ts'
 import { checkClaims } from './claims.ts'
 import { ClusterReads } from './cluster-reads.ts'
 import type { PreflightCheck, PreflightContext, PreflightFinding, PreflightResult } from './finding.ts'
@@ -13,6 +14,7 @@ import { checkImages } from './image-pulls.ts'
 import { checkLimitRanges } from './limit-ranges.ts'
 import { checkNodes } from './nodes.ts'
 import { checkPermissions } from './permissions.ts'
+import { checkPlatforms } from './platforms.ts'
 import { checkQuotas } from './quotas.ts'
 import { checkReferences } from './references.ts'
 import { checkServices } from './services.ts'
@@ -38,6 +40,8 @@ export const ALL_CHECKS: readonly PreflightCheck[] = [
   checkQuotas,
   checkNodes,
   checkServices,
+  checkAdmission,
+  checkPlatforms,
 ]
 
 const LOOK_AGAIN_MS = 1_000
@@ -70,6 +74,10 @@ export async function runPreflight(
     for (const sentence of [...found.flatMap(({ passedOver }) => passedOver), ...reads.unreadable()]) {
       if (!said.has(sentence)) log.info(sentence)
       said.add(sentence)
+    }
+    for (const { message, at } of found.flatMap(({ warnings = [] }) => warnings)) {
+      if (!said.has(message)) log.warning(message, 'Preflight', at)
+      said.add(message)
     }
     const findings = checks.flatMap(check => results.get(check)?.findings ?? [])
     if (findings.length === 0) {
