@@ -70,7 +70,8 @@ export function web(given: Workload = {}): readonly Fields[] {
       spec: { strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } }, ...given.spec },
       pod: { terminationGracePeriodSeconds: 3, ...given.pod },
       container: {
-        readinessProbe: httpGet('/', { periodSeconds: 1 }),
+        // With time for a busy machine: a pod that serves must not lose its Ready for a slow answer.
+        readinessProbe: httpGet('/', { periodSeconds: 1, timeoutSeconds: 10, failureThreshold: 6 }),
         lifecycle: { preStop: { exec: { command: ['sleep', '2'] } } },
         ...given.container,
       },
