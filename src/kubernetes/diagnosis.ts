@@ -2,6 +2,7 @@
 // a workload, equal causes told once. Every look-up may fail by itself and is then left out.
 import type { ContainerStatus, Event, Pod } from 'kubernetes-types/core/v1.js'
 import type { Culprit } from '../deploy/platform.ts'
+import type { FilePosition } from '../runner/failure.ts'
 import { foreignLine, foreignText } from '../runner/foreign-text.ts'
 import type { KubernetesApi } from './api.ts'
 import { failureOf } from './judge/ended-pod.ts'
@@ -9,6 +10,7 @@ import { eventTime } from './judge/events.ts'
 import { followedKind } from './judge/kinds.ts'
 import { isGone, isReady, judgePod, type PodFinding } from './judge/pod.ts'
 import type { Snapshot } from './judge/workload.ts'
+import { kubectlCommand, typedName } from './kubectl-commands.ts'
 import type { Workload } from './release-watch.ts'
 
 const CULPRITS = 3
@@ -18,14 +20,25 @@ const EVENTS = 8
 /** The kubelet's own words, in place of a log that was cleared away. */
 const LOG_IS_GONE = 'unable to retrieve container logs for '
 
-export async function diagnose(
-  api: KubernetesApi,
-  failed: readonly { workload: Workload; snapshot: Snapshot }[],
-): Promise<readonly Culprit[]> {
-  return (await Promise.all(failed.map(({ workload, snapshot }) => diagnoseWorkload(api, workload, snapshot)))).flat()
+/** A workload to be looked into. */
+export interface Patient {
+  readonly workload: Workload
+  readonly snapshot: Snapshot
+  /** Where the user's file declares the workload, or a container of it. */
+  readonly position: (container: string | undefined) => FilePosition | undefined
 }
 
-async function diagnoseWorkload(api: KubernetesApi, workload: Workload, snapshot: Snapshot): Promise<readonly Culprit[]> {
+/** How many workloads are looked into: of hundreds that failed alike, the first tell it all. */
+const WORKLOADS = 10
+
+/** @param context of the kubeconfig, for the commands */
+export async function diagnose(api: KubernetesApi, context: string, failed: readonly Patient[]): Promise<readonly Culprit[]> {
+  const found = await Promise.all(failed.slice(0, WORKLOADS).map(patient => diagnoseWorkload(api, context, patient)))
+  return found.flat()
+}
+
+async function diagnoseWorkload(api: KubernetesApi, context: string, patient: Patient): Promise<readonly Culprit[]> {
+  const { workload, snapshot, position } = patient
   const { object } = snapshot
   const kind = object === undefined ? undefined : followedKind(object)
   if (object === undefined || kind === undefined) return []
@@ -50,7 +63,7 @@ async function diagnoseWorkload(api: KubernetesApi, workload: Workload, snapshot
       .map(finding => ({ pod, finding, events: snapshot.events(uid) }))
   })
   const byCause = new Map(found.map(entry => [`${entry.finding.reason}/${entry.finding.container ?? ''}`, entry]))
-  const culprits = [...byCause.values()].slice(0, CULPRITS).map(entry => diagnosePod(api, workload, snapshot.name, entry))
+  const culprits = [...byCause.values()].slice(0, CULPRITS).map(entry => diagnosePod(api, context, patient, entry))
   if (culprits.length > 0) return Promise.all(culprits)
   // Pods that could not be created are told of by whoever was to create them.
   const makers = [object, ...snapshot.replicaSets] as readonly Maker[]
@@ -71,8 +84,12 @@ async function diagnoseWorkload(api: KubernetesApi, workload: Workload, snapshot
       events: events.slice(-EVENTS).map(eventLine),
       logs: [],
       commands: [
-        `kubectl${workload.namespace === '' ? '' : ` -n ${workload.namespace}`} describe ${workload.kind.toLowerCase()} ${workload.name}`,
+        kubectlCommand(context, workload.namespace, 'describe', typedName(workload)),
+        ...(workload.namespace === ''
+          ? []
+          : [kubectlCommand(context, workload.namespace, 'get', 'events', '--sort-by=.lastTimestamp')]),
       ],
+      ...positioned(position(undefined)),
     },
   ]
 }
@@ -86,10 +103,14 @@ function refusalOf(status: Maker['status']): { reason?: string; message?: string
   return status?.conditions?.find(condition => condition.type === 'ReplicaFailure' && condition.status === 'True')
 }
 
+function positioned(at: FilePosition | undefined): { at?: FilePosition } {
+  return at === undefined ? {} : { at }
+}
+
 async function diagnosePod(
   api: KubernetesApi,
-  workload: Workload,
-  name: string,
+  context: string,
+  { workload, snapshot, position }: Patient,
   entry: { pod: Pod; finding: PodFinding; events: readonly Event[] },
 ): Promise<Culprit> {
   const { pod, finding, events } = entry
@@ -98,9 +119,10 @@ async function diagnosePod(
   const status = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].find(
     candidate => candidate.name === container,
   )
-  const of = container === undefined ? '' : ` -c ${container}`
+  const kubectl = (...words: readonly string[]): string => kubectlCommand(context, workload.namespace, ...words)
+  const spoke = container !== undefined && hasRun(status)
   return {
-    workload: name,
+    workload: snapshot.name,
     where: `pod/${podName}${container === undefined ? '' : ` container ${container}`}`,
     reason: finding.reason,
     message: finding.message,
@@ -108,9 +130,12 @@ async function diagnosePod(
     events: events.slice(-EVENTS).map(eventLine),
     logs: container === undefined ? [] : await logs(api, workload.namespace, podName, container, status),
     commands: [
-      `kubectl -n ${workload.namespace} describe pod ${podName}`,
-      ...(container === undefined ? [] : [`kubectl -n ${workload.namespace} logs ${podName}${of} --previous`]),
+      kubectl('describe', `pod/${podName}`),
+      ...(spoke ? [kubectl('logs', podName, '-c', container)] : []),
+      ...(spoke && (status?.restartCount ?? 0) > 0 ? [kubectl('logs', podName, '-c', container, '--previous')] : []),
+      kubectl('get', typedName(workload), '-o', 'yaml'),
     ],
+    ...positioned(position(container)),
   }
 }
 
@@ -142,9 +167,7 @@ async function logs(
   container: string,
   status: ContainerStatus | undefined,
 ): Promise<Culprit['logs']> {
-  const started =
-    (status?.restartCount ?? 0) > 0 || status?.state?.running !== undefined || status?.state?.terminated !== undefined
-  if (!started) return []
+  if (!hasRun(status)) return []
   const kinds = [
     { previous: 'false', title: 'Log' },
     ...((status?.restartCount ?? 0) > 0 ? [{ previous: 'true', title: 'Log of the run before' }] : []),
@@ -169,6 +192,10 @@ async function logs(
   )
   const spoken = found.filter(log => log.lines.length > 0)
   return spoken.filter((log, index) => index === 0 || log.lines.join('\n') !== spoken[0]?.lines.join('\n'))
+}
+
+function hasRun(status: ContainerStatus | undefined): boolean {
+  return (status?.restartCount ?? 0) > 0 || status?.state?.running !== undefined || status?.state?.terminated !== undefined
 }
 
 function eventLine(event: Event): string {

@@ -4,7 +4,7 @@ import { putBack } from '../deploy/engine.ts'
 import { parseReleaseAddress } from '../deploy/release-address.ts'
 import type { Runner } from '../runner/action.ts'
 import { inputVariable } from '../runner/inputs.ts'
-import { inline } from '../runner/markdown.ts'
+import { codeBlock, inline } from '../runner/markdown.ts'
 import { connect } from './connection.ts'
 import { KubernetesPlatform } from './platform.ts'
 
@@ -20,8 +20,10 @@ const LOCK_WAIT_MS = 90_000
  */
 export async function finishRelease(runner: Runner): Promise<string | undefined> {
   const release = runner.env['STATE_release'] ?? ''
-  if (release === '') return undefined
-  const address = parseReleaseAddress(release)
+  const locked = runner.env['STATE_lock'] ?? ''
+  // What the lock is of is written as the address of a release that is yet to come.
+  if (release === '' && locked === '') return undefined
+  const address = parseReleaseAddress(release === '' ? locked : release)
   if (address.platform !== 'k8s') return undefined
   const { env, log, temporary, cancelled, ending } = runner
   const given = (input: string): string => env[inputVariable(input)] ?? ''
@@ -41,12 +43,16 @@ export async function finishRelease(runner: Runner): Promise<string | undefined>
       namespace: address.namespace,
       target,
       lockWaitMs: LOCK_WAIT_MS,
+      context: connection.context,
       env,
       clock: systemClock,
       log,
       cancelled,
     })
-    if (!(await platform.isUnfinished(address.number))) return undefined
+    if (release === '' || !(await platform.isUnfinished(address.number))) {
+      await platform.releaseLeftBehind()
+      return undefined
+    }
     log.info(`${release} was not finished`)
     await platform.lock()
     try {
@@ -73,9 +79,10 @@ export async function finishRelease(runner: Runner): Promise<string | undefined>
         cancelled,
         ending,
       }
-      const { message } = await putBack(platform, options, failure, unfinished)
+      const { message, remedies } = await putBack(platform, options, failure, unfinished)
       log.warning(message, release)
-      return `## ${release}: ⚠️ Finished after the run had ended\n\n${inline(message)}`
+      const commands = remedies.length === 0 ? '' : `\n\nTo finish it by hand:\n\n${codeBlock(remedies.join('\n'), 'sh')}`
+      return `## ${release}: ⚠️ Finished after the run had ended\n\n${inline(message)}${commands}`
     } finally {
       await platform.unlock()
     }

@@ -66,6 +66,40 @@ export class ImageResolver {
     return this.#remember(image, reference => this.#ask(reference, credentials), who)
   }
 
+  /**
+   * All digests by which a runtime may name what it runs of the image: its own, its platforms' manifests', their configurations'. Undefined where the
+   * registry can't be asked.
+   */
+  async digestsWithin(image: string, digest: string): Promise<readonly string[] | undefined> {
+    try {
+      const { registry, repository } = parseReference(image)
+      const credentials = await this.#login(registry)
+      return await this.#within(registry, (signal, wait) =>
+        new Registry({ registry, repository, credentials, signal, sleep: wait }).digestsWithin(digest),
+      )
+    } catch (error) {
+      if (error instanceof ExpectedFailure) return undefined
+      throw error
+    }
+  }
+
+  /** Asks a registry with a limit on its patience. */
+  async #within<T>(registry: string, ask: (signal: AbortSignal, wait: (ms: number) => Promise<void>) => Promise<T>): Promise<T> {
+    const { clock = systemClock, timeoutMs = TIMEOUT_MS, signal } = this.#options
+    const late = new AbortController()
+    const stop = clock.after(timeoutMs, () => late.abort())
+    const either = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal])
+    try {
+      return await ask(either, ms => sleep(clock, ms, either))
+    } catch (error) {
+      if (late.signal.aborted && signal?.aborted !== true)
+        throw new ExpectedFailure('Unreachable', `${registry} did not answer within ${timeoutMs / 1_000} s`, { cause: error })
+      throw error
+    } finally {
+      stop()
+    }
+  }
+
   #remember(image: string, ask: (reference: ImageReference) => Promise<ImageResolution>, who = ''): Promise<ImageResolution> {
     const key = `${who} ${image}`
     const known = this.#answers.get(key)
@@ -105,23 +139,17 @@ export class ImageResolver {
   }
 
   async #ask(reference: ImageReference, credentials: Credentials | undefined): Promise<ImageResolution> {
-    const { clock = systemClock, timeoutMs = TIMEOUT_MS, signal } = this.#options
     const { registry, repository, tag = 'latest', digest } = reference
-    const late = new AbortController()
-    const stop = clock.after(timeoutMs, () => late.abort())
-    const either = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal])
     try {
-      const client = new Registry({ registry, repository, credentials, signal: either, sleep: ms => sleep(clock, ms, either) })
-      const found = await client.digest(digest ?? tag)
+      const found = await this.#within(registry, (signal, wait) =>
+        new Registry({ registry, repository, credentials, signal, sleep: wait }).digest(digest ?? tag),
+      )
       return found === undefined ? { missing: true } : { digest: found }
     } catch (error) {
-      if (!(error instanceof ExpectedFailure) || signal?.aborted === true) throw error
-      if (late.signal.aborted) return { unknown: `${registry} did not answer within ${timeoutMs / 1_000} s`, refused: false }
+      if (!(error instanceof ExpectedFailure) || this.#options.signal?.aborted === true) throw error
       const refused = error.reason === 'Unauthorized' || error.reason === 'Forbidden'
       const who = credentials === undefined ? 'without credentials' : 'with the credentials there are'
       return { unknown: refused ? `${registry} refuses to show it ${who}` : sentence(error.message), refused }
-    } finally {
-      stop()
     }
   }
 }

@@ -5,7 +5,17 @@ import type { SetImageEntry } from './image-entries.ts'
 import { containerImages } from './images.ts'
 import type { Manifest } from './manifests.ts'
 import { groupOf, type KubernetesObject, objectKey, objectName } from './objects.ts'
-import { cameUp, isLeft, lastVerified, type ObjectState, type ReleaseRecord, recordsThereAre } from './release-record.ts'
+import {
+  cameUp,
+  explainInventoryOnly,
+  inventoryOf,
+  isLeft,
+  knownStates,
+  lastVerified,
+  type ObjectState,
+  type ReleaseRecord,
+  recordsThereAre,
+} from './release-record.ts'
 import { FIELD_MANAGER, readLive, runsOnce, type Step } from './steps.ts'
 
 const NOWHERE = (): FilePosition | undefined => undefined
@@ -103,6 +113,8 @@ export interface RollbackChoice {
   /** Its number; 0 where it is what was live before the first record. */
   readonly number: number
   readonly states: readonly ObjectState[]
+  /** The commit it was deployed from; empty where that is not known. */
+  readonly commit: string
   readonly bad: ReleaseRecord
   /** The numbers of the releases that are rolled back with `bad`: itself, and what it had put back. None of them is gone back to again. */
   readonly replaces: readonly number[]
@@ -131,7 +143,7 @@ export function chooseRollback(
     record => cameUp(record) && record.number < bad.number && effectiveNumber(record, records) < effective,
   )
   const chosen = to === 'previous' ? older[0] : lastVerified(older)
-  if (chosen !== undefined) return { number: chosen.number, states: chosen.content().objects, bad, replaces }
+  if (chosen !== undefined) return { ...chosenFrom(chosen, address), bad, replaces }
   if (to === 'last-verified') {
     throw new ExpectedFailure(
       'NotFound',
@@ -142,8 +154,20 @@ export function chooseRollback(
   const before = origin?.content()
   // The record of what was there before it was trimmed away, or there never was one: the release itself still knows.
   const unrecorded = before !== undefined && !records.some(record => record.number === before.previous)
+  if (before !== undefined && unrecorded && before.inventory?.some(entry => entry.before) === true) {
+    throw new ExpectedFailure(
+      'NotFound',
+      `What was live before ${address(effective)} is written down nowhere: its objects were too large for the release record. Nothing was changed.`,
+    )
+  }
   if (before !== undefined && unrecorded && before.objects.some(state => state.before !== undefined))
-    return { number: before.previous, states: before.objects.map(state => ({ ...state, after: state.before })), bad, replaces }
+    return {
+      number: before.previous,
+      states: before.objects.map(state => ({ ...state, after: state.before })),
+      commit: '',
+      bad,
+      replaces,
+    }
   throw new ExpectedFailure(
     'NotFound',
     `There is no release before ${address(bad.number)} (${recordsThereAre(records)}); nothing was changed.`,
@@ -168,7 +192,7 @@ function byNumber(
   records: readonly ReleaseRecord[],
   to: number,
   address: (number: number) => string,
-): Pick<RollbackChoice, 'number' | 'states'> {
+): Pick<RollbackChoice, 'number' | 'states' | 'commit'> {
   const record = records.find(candidate => candidate.number === to)
   if (record === undefined)
     throw new ExpectedFailure('NotFound', `There is no release ${address(to)}: ${recordsThereAre(records)}. Nothing was changed.`)
@@ -178,7 +202,16 @@ function byNumber(
       `Release ${address(to)} is ${record.status}: it never came up, so it cannot be gone back to (${recordsThereAre(records)}). Nothing was changed.`,
     )
   }
-  return { number: record.number, states: record.content().objects }
+  return chosenFrom(record, address)
+}
+
+function chosenFrom(
+  record: ReleaseRecord,
+  address: (number: number) => string,
+): Pick<RollbackChoice, 'number' | 'states' | 'commit'> {
+  const content = record.content()
+  if (content.inventory === undefined) return { number: record.number, states: content.objects, commit: content.commit }
+  throw new ExpectedFailure('NotFound', `${explainInventoryOnly(address(record.number), content)} Nothing was changed.`)
 }
 
 /** Kinds that hold what others, or the app itself, have put there since they were created: neither a rollback nor a release removes them. */
@@ -198,10 +231,10 @@ export function touchedSince(records: readonly ReleaseRecord[], choice: Rollback
   const inEffect = new Set(
     later
       .filter(record => isLeft(record) || record.status === 'pending')
-      .flatMap(record => record.content().objects.map(state => objectKey(state.reference))),
+      .flatMap(record => inventoryOf(record.content()).map(({ reference }) => objectKey(reference))),
   )
   const first = new Map<string, ObjectState>()
-  for (const state of later.flatMap(record => record.content().objects)) {
+  for (const state of later.flatMap(record => knownStates(record.content()))) {
     const key = objectKey(state.reference)
     if (!own.has(key) && inEffect.has(key) && !first.has(key)) first.set(key, { ...state, after: state.before })
   }

@@ -1,6 +1,7 @@
 // rollback: an older release as the target of a deployment by the same engine.
 import { systemClock } from '../../../src/deploy/clock.ts'
 import { type DeployReport, deploy } from '../../../src/deploy/engine.ts'
+import { formatReleaseAddress } from '../../../src/deploy/release-address.ts'
 import { appName } from '../../../src/kubernetes/app-name.ts'
 import { autoscaled, namespacesOf } from '../../../src/kubernetes/autoscalers.ts'
 import { connect } from '../../../src/kubernetes/connection.ts'
@@ -9,7 +10,8 @@ import { objectName } from '../../../src/kubernetes/objects.ts'
 import { KubernetesPlatform, type Target } from '../../../src/kubernetes/platform.ts'
 import type { ReleaseRecord } from '../../../src/kubernetes/release-record.ts'
 import { chooseRollback, type RollbackChoice, stepsFromRecord } from '../../../src/kubernetes/targets.ts'
-import { deployReport } from '../../../src/report/deploy-report.ts'
+import { commitsBetween } from '../../../src/report/commits.ts'
+import { deployReport, type ReportContext } from '../../../src/report/deploy-report.ts'
 import type { Outcome, Runner } from '../../../src/runner/action.ts'
 import { ExpectedFailure } from '../../../src/runner/failure.ts'
 import type { InputValues } from '../../../src/runner/inputs.ts'
@@ -56,7 +58,7 @@ export async function rollback(inputs: Inputs, runner: Runner): Promise<Outcome<
       const { steps, kept } = await stepsFromRecord(api, records, choice, scaled)
       if (kept.length > 0)
         log.warning(`Left as they are, for what may have been put there since: ${kept.map(objectName).join(', ')}.`)
-      return { steps, restores: number, restoresOriginal: number === 0, replaces }
+      return { steps, restores: number, restoresOriginal: number === 0, replaces, commit: choice.commit }
     }
     const platform = new KubernetesPlatform({
       api,
@@ -64,11 +66,13 @@ export async function rollback(inputs: Inputs, runner: Runner): Promise<Outcome<
       namespace,
       target,
       lockWaitMs: inputs['lock-timeout'],
+      context: connection.context,
       env,
       clock: systemClock,
       log,
       cancelled,
     })
+    if (!inputs['dry-run']) runner.saveState('lock', formatReleaseAddress({ platform: 'k8s', namespace, app, number: 1 }))
     const report = await deploy(platform, {
       timeoutMs: inputs.timeout,
       stableForMs: inputs['stable-for'],
@@ -83,8 +87,11 @@ export async function rollback(inputs: Inputs, runner: Runner): Promise<Outcome<
       onRemembered: release => runner.saveState('release', release),
     })
     if (!report.unfinished) runner.saveState('release', '')
-    return outcomeOf(asRollback(report, choice, address), choice, { app, seconds: (systemClock.now() - startedAt) / 1_000 })
+    const commits = await commitsBetween(report.plan.previousCommit ?? '', choice?.commit ?? '', runner.workspace, env)
+    const seconds = (systemClock.now() - startedAt) / 1_000
+    return outcomeOf(asRollback(report, choice, address), choice, { app, seconds, commits })
   } finally {
+    runner.saveState('lock', '')
     await connection.close()
   }
 }
@@ -104,7 +111,7 @@ function asRollback(report: DeployReport, choice: RollbackChoice | undefined, ad
 function outcomeOf(
   report: DeployReport,
   choice: RollbackChoice | undefined,
-  context: { app: string; seconds: number },
+  context: Pick<ReportContext, 'app' | 'seconds' | 'commits'>,
 ): Outcome<RollbackOutput> {
   const objects = (choice?.states ?? []).flatMap(state => state.after ?? [])
   const images = Object.fromEntries(
