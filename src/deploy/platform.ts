@@ -48,8 +48,10 @@ export interface Culprit {
   readonly facts: readonly (readonly [string, string])[]
   readonly events: readonly string[]
   readonly logs: readonly { readonly title: string; readonly lines: readonly string[] }[]
-  /** Commands with which a person looks further. */
+  /** Commands with which a person looks further while it is there. */
   readonly commands: readonly string[]
+  /** Those that still tell something when it was put back. */
+  readonly lastingCommands?: readonly string[]
   /** Where the user's file declares it. */
   readonly at?: FilePosition
 }

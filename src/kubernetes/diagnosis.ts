@@ -26,6 +26,8 @@ export interface Patient {
   readonly snapshot: Snapshot
   /** Where the user's file declares the workload, or a container of it. */
   readonly position: (container: string | undefined) => FilePosition | undefined
+  /** The command that shows the workload as it was deployed, from the release record; none where the record does not hold it. */
+  readonly record: readonly string[]
 }
 
 /** How many workloads are looked into: of hundreds that failed alike, the first tell it all. */
@@ -38,7 +40,7 @@ export async function diagnose(api: KubernetesApi, context: string, failed: read
 }
 
 async function diagnoseWorkload(api: KubernetesApi, context: string, patient: Patient): Promise<readonly Culprit[]> {
-  const { workload, snapshot, position } = patient
+  const { workload, snapshot, position, record } = patient
   const { object } = snapshot
   const kind = object === undefined ? undefined : followedKind(object)
   if (object === undefined || kind === undefined) return []
@@ -89,6 +91,16 @@ async function diagnoseWorkload(api: KubernetesApi, context: string, patient: Pa
           ? []
           : [kubectlCommand(context, workload.namespace, 'get', 'events', '--sort-by=.lastTimestamp')]),
       ],
+      lastingCommands: [
+        kubectlCommand(
+          context,
+          workload.namespace,
+          'get',
+          'events',
+          `--field-selector=involvedObject.name=${maker.metadata?.name ?? ''}`,
+        ),
+        ...record,
+      ],
       ...positioned(position(undefined)),
     },
   ]
@@ -110,7 +122,7 @@ function positioned(at: FilePosition | undefined): { at?: FilePosition } {
 async function diagnosePod(
   api: KubernetesApi,
   context: string,
-  { workload, snapshot, position }: Patient,
+  { workload, snapshot, position, record }: Patient,
   entry: { pod: Pod; finding: PodFinding; events: readonly Event[] },
 ): Promise<Culprit> {
   const { pod, finding, events } = entry
@@ -135,6 +147,10 @@ async function diagnosePod(
       ...(spoke && (status?.restartCount ?? 0) > 0 ? [kubectl('logs', podName, '-c', container, '--previous')] : []),
       kubectl('get', typedName(workload), '-o', 'yaml'),
     ],
+    lastingCommands: [
+      kubectl('get', 'events', `--field-selector=involvedObject.name=${podName}`, '--sort-by=.lastTimestamp'),
+      ...record,
+    ],
     ...positioned(position(container)),
   }
 }
@@ -149,7 +165,7 @@ function facts(pod: Pod, status: ContainerStatus | undefined): readonly (readonl
     ...(status === undefined
       ? []
       : [
-          ['image', status.image ?? ''] as const,
+          ['image', imageOf(pod, status.name) ?? status.image ?? ''] as const,
           ['state', state ?? 'unknown'] as const,
           ['restarts', String(status.restartCount ?? 0)] as const,
         ]),
@@ -157,6 +173,11 @@ function facts(pod: Pod, status: ContainerStatus | undefined): readonly (readonl
       ? []
       : [['last exit', `code ${ended.exitCode}${ended.reason === undefined ? '' : `, ${ended.reason}`}`] as const]),
   ]
+}
+
+/** As it was asked for: the status may name it by any other tag that the node has for the same content. */
+function imageOf({ spec }: Pod, container: string): string | undefined {
+  return [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].find(({ name }) => name === container)?.image
 }
 
 /** The current run's last lines and the previous run's: a container in its back-off has both, or only the one that just ended. */

@@ -35,13 +35,14 @@ export function commandsToUndo(steps: readonly Step[], { context, namespace, sec
   const created = steps.filter(({ before }) => before === undefined)
   const there = steps.filter(({ before, action }) => before !== undefined && action !== 'delete')
   const deleted = steps.filter(({ before, action }) => before !== undefined && action === 'delete')
-  const fromRecord = (some: readonly Step[], verb: string): readonly string[] => {
-    if (some.length === 0 || !hasObjects) return []
-    const names = JSON.stringify(some.map(({ body }) => nameInRecord(body)))
-    const program = `.objects[] | select([.reference | .kind, .metadata.namespace // "", .metadata.name] | join("/") | IN(${names}[])) | .before | del(.status, .metadata["${SERVERS_OWN.join('", "')}"])`
-    const read = kubectlCommand(context, namespace, 'get', 'secret', secret, '-o', 'jsonpath={.data.release}')
-    return [`${read} | base64 -d | gunzip | jq -c ${shellWord(program)} | ${kubectlCommand(context, '', verb, '-f', '-')}`]
-  }
+  const way = { context, namespace, secret, hasObjects }
+  const fromRecord = (some: readonly Step[], verb: string): readonly string[] =>
+    readRecord(
+      some.map(({ body }) => body),
+      'before',
+      '-c',
+      way,
+    ).map(command => `${command} | ${kubectlCommand(context, '', verb, '-f', '-')}`)
   return [
     ...fromRecord(there, 'replace'),
     ...fromRecord(deleted, 'create'),
@@ -55,6 +56,20 @@ export function commandsToUndo(steps: readonly Step[], { context, namespace, sec
       ),
     ),
   ]
+}
+
+/** The command that writes objects as the release record has them, before or after the release; none where it does not. */
+export function readRecord(
+  objects: readonly KubernetesObject[],
+  when: 'before' | 'after',
+  form: '-c' | '.',
+  { context, namespace, secret, hasObjects }: WayBack,
+): readonly string[] {
+  if (objects.length === 0 || !hasObjects) return []
+  const names = JSON.stringify(objects.map(nameInRecord))
+  const program = `.objects[] | select([.reference | .kind, .metadata.namespace // "", .metadata.name] | join("/") | IN(${names}[])) | .${when} | del(.status, .metadata["${SERVERS_OWN.join('", "')}"])`
+  const read = kubectlCommand(context, namespace, 'get', 'secret', secret, '-o', 'jsonpath={.data.release}')
+  return [`${read} | base64 -d | gunzip | jq ${form === '-c' ? '-c ' : ''}${shellWord(program)}`]
 }
 
 function nameInRecord({ kind, metadata }: KubernetesObject): string {

@@ -12,7 +12,7 @@ import { diagnose, type Patient } from './diagnosis.ts'
 import { ImageResolver } from './image-digests.ts'
 import { containerImages } from './images.ts'
 import { followedKind, runsPods } from './judge/kinds.ts'
-import { commandsToUndo } from './kubectl-commands.ts'
+import { commandsToUndo, readRecord, type WayBack } from './kubectl-commands.ts'
 import { LeaseLock, lockHolder } from './lease-lock.ts'
 import { groupOf, type KubernetesObject, objectKey, objectName } from './objects.ts'
 import { applyOrder } from './order.ts'
@@ -272,7 +272,8 @@ export class KubernetesPlatform implements Platform {
         const workload = workloadOf(step.body)
         if (workload === undefined || !failed.has(watch.nameOf(workload))) return []
         const position = (container: string | undefined): FilePosition | undefined => positionOfContainer(step, container)
-        return [{ workload, snapshot: watch.snapshot(workload), position }]
+        const record = readRecord([step.body], 'after', '.', this.#wayBack())
+        return [{ workload, snapshot: watch.snapshot(workload), position, record }]
       })
     // Those that have failed come first: others may only have been waiting.
     const rank = ({ snapshot }: Patient): number => (phases.get(snapshot.name) === 'failed' ? 0 : 1)
@@ -436,10 +437,14 @@ export class KubernetesPlatform implements Platform {
   }
 
   #commandsToUndo(steps: readonly Step[]): readonly string[] {
+    return commandsToUndo(steps, this.#wayBack())
+  }
+
+  #wayBack(): WayBack {
     const { context = '', namespace, app } = this.#options
     const content = this.#resumed ?? this.#content
     const hasObjects = content !== undefined && fitted(content).content.inventory === undefined
-    return commandsToUndo(steps, { context, namespace, secret: `${app}.r${this.#number}`, hasObjects })
+    return { context, namespace, secret: `${app}.r${this.#number}`, hasObjects }
   }
 
   /** What somebody else has changed in an object since this release applied it is about to be lost with the release. */

@@ -36,7 +36,7 @@ export function deployReport(report: DeployReport, context: ReportContext): stri
       ['release', 'before it', 'took'],
       [[report.release || '–', report.previousRelease || '–', formatDuration(context.seconds * 1_000)]],
     ),
-    culprits(report.culprits),
+    culprits(report),
     changes(report, context.commits),
     timeline(report.timeline),
     proof(report),
@@ -101,8 +101,9 @@ function shortImage(image: string): string {
 
 const CULPRITS_SHOWN = 10
 
-function culprits(all: readonly Culprit[]): string {
+function culprits({ culprits: all, restored }: DeployReport): string {
   if (all.length === 0) return ''
+  const isGone = restored.length > 0
   const parts = all.slice(0, CULPRITS_SHOWN).map(culprit =>
     [
       `#### ${inline(culprit.workload)} · ${code(culprit.reason)}`,
@@ -115,13 +116,23 @@ function culprits(all: readonly Culprit[]): string {
           ),
       ...culprit.logs.map(log => `${inline(log.title)}, its last lines:\n\n${codeBlock(log.lines.join('\n'))}`),
       culprit.events.length === 0 ? '' : `Events:\n\n${codeBlock(culprit.events.join('\n'))}`,
-      culprit.commands.length === 0 ? '' : `Look further:\n\n${codeBlock(culprit.commands.join('\n'), 'sh')}`,
+      lookFurther(culprit, isGone),
     ]
       .filter(part => part !== '')
       .join('\n\n'),
   )
   const more = all.length > CULPRITS_SHOWN ? [`and ${all.length - CULPRITS_SHOWN} more`] : []
   return ['### Why', ...parts, ...more].join('\n\n')
+}
+
+function lookFurther({ commands, lastingCommands = [] }: Culprit, isGone: boolean): string {
+  const shown = isGone ? lastingCommands : commands
+  if (shown.length === 0) return ''
+  const what = isGone ? 'Its pods are gone with it. What is still there' : 'Look further'
+  const again = isGone
+    ? `\n\nTo look at it while it fails, deploy it with ${code('on-failure: keep')} where that does no harm.`
+    : ''
+  return `${what}:\n\n${codeBlock(shown.join('\n'), 'sh')}${again}`
 }
 
 const DIGESTS_SHOWN = 100
