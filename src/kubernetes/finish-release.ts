@@ -1,7 +1,7 @@
 // The post step's work: a release that a cancel or a kill left in the middle is put back, waited for, and recorded.
 import { systemClock } from '../deploy/clock.ts'
 import { putBack } from '../deploy/engine.ts'
-import { parseReleaseAddress } from '../deploy/release-address.ts'
+import { formatReleaseAddress, parseReleaseAddress } from '../deploy/release-address.ts'
 import type { Runner } from '../runner/action.ts'
 import { inputVariable } from '../runner/inputs.ts'
 import { codeBlock, inline } from '../runner/markdown.ts'
@@ -19,11 +19,11 @@ const LOCK_WAIT_MS = 90_000
  * @returns what there is to say of it in the job summary
  */
 export async function finishRelease(runner: Runner): Promise<string | undefined> {
-  const release = runner.env['STATE_release'] ?? ''
+  const remembered = runner.env['STATE_release'] ?? ''
   const locked = runner.env['STATE_lock'] ?? ''
   // What the lock is of is written as the address of a release that is yet to come.
-  if (release === '' && locked === '') return undefined
-  const address = parseReleaseAddress(release === '' ? locked : release)
+  if (remembered === '' && locked === '') return undefined
+  const address = parseReleaseAddress(remembered === '' ? locked : remembered)
   if (address.platform !== 'k8s') return undefined
   const { env, log, temporary, cancelled, ending } = runner
   const given = (input: string): string => env[inputVariable(input)] ?? ''
@@ -49,15 +49,17 @@ export async function finishRelease(runner: Runner): Promise<string | undefined>
       log,
       cancelled,
     })
-    if (release === '' || !(await platform.isUnfinished(address.number))) {
+    const number = remembered === '' ? await platform.findLeftBehind() : address.number
+    if (number === undefined || !(await platform.isUnfinished(number))) {
       await platform.releaseLeftBehind()
       return undefined
     }
+    const release = formatReleaseAddress({ ...address, number })
     log.info(`${release} was not finished`)
     await platform.lock()
     try {
       // Another run may have had the lock meanwhile, and have taken the release up: what it made live is not ours to undo.
-      const unfinished = await platform.resume(address.number)
+      const unfinished = await platform.resume(number)
       if (unfinished === undefined) {
         log.info(`${release} was taken up by another run meanwhile: nothing is left to do`)
         return undefined

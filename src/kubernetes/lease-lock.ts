@@ -116,6 +116,16 @@ export class LeaseLock {
     }
   }
 
+  /** Whether a process of this very step has it, or had it when it was killed. */
+  async isOurs(): Promise<boolean> {
+    try {
+      const lease = await this.#read()
+      return lease !== undefined && holderOf(lease) === this.#holder
+    } catch (error) {
+      throw asExpectedFailure(error, `Reading the lock (lease ${this.#name})`)
+    }
+  }
+
   /** Gives back what a process of this very step has left behind when it was killed. Never throws, as `release`. */
   async releaseLeftBehind(): Promise<void> {
     this.#held = true

@@ -477,6 +477,13 @@ export class KubernetesPlatform implements Platform {
     return this.#number
   }
 
+  /** The release that a killed process of this very step has written down without hearing of it; undefined where there is none. */
+  async findLeftBehind(): Promise<number | undefined> {
+    if (!(await this.#lock.isOurs())) return undefined
+    const run = runAddress(this.#options.env)
+    return unfinishedRecords(await this.#records.list()).find(record => record.content().run === run)?.number
+  }
+
   /** Gives back the lock that a killed process of this very step may have left behind. */
   async releaseLeftBehind(): Promise<void> {
     await this.#lock.releaseLeftBehind()
