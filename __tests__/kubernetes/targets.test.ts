@@ -25,6 +25,12 @@ const to = (restores: number, given: Given = D): Given => ({ ...given, restores 
 const BY_HAND: Given = { ...D, objects: [state('web', 'by hand', '1')] }
 const TO_ORIGINAL: Given = { ...D, restores: 0, restoresOriginal: true }
 
+const tagged = (tag: string, given: Given = D): Given => ({
+  ...given,
+  images: { 'deployment/web/app': `registry:5000/web:${tag}@sha256:1`, 'deployment/web/old': 'registry:5000/side' },
+})
+const revised = (revision: string): Given => ({ ...D, revision })
+
 describe('which release is put back', () => {
   test.each<[what: string, releases: readonly Given[], target: RollbackTarget, number: number, bad: number]>([
     ['the one before', [D, D], 'previous', 1, 2],
@@ -44,6 +50,18 @@ describe('which release is put back', () => {
     ['any that came up, by its number', [D, RB, D, D], 2, 2, 4],
     ['before the first is what was there by other means', [BY_HAND], 'previous', 0, 1],
     ['the same after a rollback to the first', [BY_HAND, RB, to(1)], 'previous', 0, 3],
+    ['by a tag', [tagged('a'), tagged('b'), tagged('c')], { tag: 'b' }, 2, 3],
+    ['the newest that has the tag', [tagged('a'), tagged('a'), tagged('c')], { tag: 'a' }, 2, 3],
+    ['one that was taken back only where no other has the tag', [tagged('a'), tagged('a', RB), tagged('c')], { tag: 'a' }, 1, 3],
+    ['or else that one', [tagged('b'), tagged('a', RB), tagged('c')], { tag: 'a' }, 2, 3],
+    ['by a revision', [revised('3'), revised('4'), revised('5')], { revision: '4' }, 2, 3],
+    [
+      'by the revision of one of several',
+      [revised('deployment/web=3 deployment/api=7'), D],
+      { revision: 'deployment/api=7' },
+      1,
+      2,
+    ],
   ])('%s', (_, releases, target, number, bad) => {
     const choice = chooseRollback(records(...releases), target, address)
     expect({ number: choice.number, bad: choice.bad.number }).toEqual({ number, bad })
@@ -62,6 +80,15 @@ describe('which release is put back', () => {
     ['none was verified', [D, D], 'last-verified', /No release before release 2 was ever verified.*to: previous/],
     ['what was rolled back is not verified any more', [{ ...V, status: 'rolled-back' }, D], 'last-verified', /ever verified/],
     ['the number is unknown', [D, D], 9, /no release release 9: there are 2 \(deployed\), 1 \(deployed\)/],
+    ['no release has the tag', [tagged('a'), tagged('b', F), D], { tag: 'b' }, /has the tag b: there are a \(release 1\)/],
+    ['a registry’s port is no tag', [tagged('a'), D], { tag: '5000' }, /has the tag 5000/],
+    ['no release has the revision', [D, D], { revision: '9' }, /has the revision 9: there is none with any/],
+    [
+      'its record holds only its inventory',
+      [{ ...D, objects: [], inventory: [], commit: 'abc', run: 'https://x/1' }, D],
+      'previous',
+      /too large for its release record.*Deploy its commit abc, its run https:\/\/x\/1 again/,
+    ],
     ['the number never came up', [D, F, D], 2, /release 2 is failed: it never came up/],
   ])('refused: %s', (_, releases, target, says) => {
     expect(() => chooseRollback(records(...releases), target, address)).toThrow(says)

@@ -99,6 +99,7 @@ export class KubernetesPlatform implements Platform {
   #content: RecordContent | undefined
   #watch: ReleaseWatch | undefined
   #putBack = false
+  #revision = ''
   /** The content of the record that is taken up, in the post step. */
   #resumed: RecordContent | undefined
   readonly #applied = new Map<string, KubernetesObject>()
@@ -291,6 +292,7 @@ export class KubernetesPlatform implements Platform {
     const workloads = workloadsOf(this.#steps).map(workload => ({ workload, snapshot: watch.snapshot(workload) }))
     const found = provenDigests(workloads.map(({ snapshot }) => snapshot))
     const proof: Proof = { digests: found.digests, revision: found.revision }
+    this.#revision = found.revision
     try {
       const images = preflight?.images ?? ImageResolver.ofRunner(env, clock, cancelled)
       const served = workloads
@@ -379,7 +381,14 @@ export class KubernetesPlatform implements Platform {
       return this.#records.update(this.#number, status, message, { leftInPlace })
     }
     const before = this.#content
-    const content = before === undefined ? undefined : { ...before, objects: this.#steps.map(step => this.#finalState(step)) }
+    const content =
+      before === undefined
+        ? undefined
+        : {
+            ...before,
+            objects: this.#steps.map(step => this.#finalState(step)),
+            ...(this.#revision === '' ? {} : { revision: this.#revision }),
+          }
     await this.#records.update(this.#number, status, message, { content })
     const there = this.#known.filter(({ number }) => this.#target.replaces?.includes(number))
     for (const { number } of there)

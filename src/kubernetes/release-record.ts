@@ -50,6 +50,8 @@ export interface RecordContent {
   /** What was live before: its number, 0 where it had no record. */
   readonly previous: number
   readonly images: Readonly<Record<string, string>>
+  /** The platform's own revision numbers when it was up, as the output `revision` has them. */
+  readonly revision?: string
 }
 
 export interface ReleaseRecord {

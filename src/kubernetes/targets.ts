@@ -1,5 +1,6 @@
 // What a release is to make live, as steps: from a user's manifests, or from an earlier release's record.
 import { ExpectedFailure, type FilePosition } from '../runner/failure.ts'
+import { foreignLine } from '../runner/foreign-text.ts'
 import type { KubernetesApi } from './api.ts'
 import type { SetImageEntry } from './image-entries.ts'
 import { containerImages } from './images.ts'
@@ -13,6 +14,7 @@ import {
   knownStates,
   lastVerified,
   type ObjectState,
+  type RecordContent,
   type ReleaseRecord,
   recordsThereAre,
 } from './release-record.ts'
@@ -106,7 +108,8 @@ function templateSpec(kind: string, containers: unknown): unknown {
   return kind === 'CronJob' ? { jobTemplate: { spec: spec } } : spec
 }
 
-export type RollbackTarget = 'previous' | 'last-verified' | number
+/** A tag of any of the release's images; a revision as the outputs of its deployment had it, `4` or `deployment/web=4`. */
+export type RollbackTarget = 'previous' | 'last-verified' | number | { readonly tag: string } | { readonly revision: string }
 
 /** The release that a rollback puts back, and the one that it takes away. */
 export interface RollbackChoice {
@@ -138,6 +141,7 @@ export function chooseRollback(
     )
   const replaces = cameUp(bad) ? originsOf(bad, records) : [bad.number]
   if (typeof to === 'number') return { ...byNumber(records, to, address), bad, replaces }
+  if (typeof to === 'object') return { ...chosenFrom(bySign(records, to), address), bad, replaces }
   const effective = cameUp(bad) ? effectiveNumber(bad, records) : bad.number
   const older = records.filter(
     record => cameUp(record) && record.number < bad.number && effectiveNumber(record, records) < effective,
@@ -203,6 +207,36 @@ function byNumber(
     )
   }
   return chosenFrom(record, address)
+}
+
+/** The newest release with that sign, among those that came up. One that was taken back again is only chosen where no other has it. */
+function bySign(records: readonly ReleaseRecord[], to: Exclude<RollbackTarget, string | number>): ReleaseRecord {
+  const [what, wanted, signsOf] =
+    'tag' in to ? (['tag', to.tag, tagsOf] as const) : (['revision', to.revision, revisionsOf] as const)
+  const came = records.filter(record => cameUp(record) || record.status === 'rolled-back')
+  const having = came.filter(record => signsOf(record.content()).includes(wanted))
+  const found = having.find(cameUp) ?? having[0]
+  if (found !== undefined) return found
+  const there = came.slice(0, 10).flatMap(record =>
+    signsOf(record.content())
+      .slice(0, 3)
+      .map(sign => `${sign} (release ${record.number})`),
+  )
+  throw new ExpectedFailure(
+    'NotFound',
+    `No release that came up has the ${what} ${wanted}: there ${there.length === 0 ? 'is none with any' : `are ${foreignLine(there.join(', '), 600)}`}. Nothing was changed.`,
+  )
+}
+
+function tagsOf({ images }: RecordContent): readonly string[] {
+  const tags = Object.values(images).flatMap(
+    image => /:([\w][\w.-]*)(?:@[\w:]+)?$/.exec(image.replace(/@[\w:]+$/, ''))?.[1] ?? [],
+  )
+  return [...new Set(tags)]
+}
+
+function revisionsOf({ revision = '' }: RecordContent): readonly string[] {
+  return revision === '' ? [] : [revision, ...revision.split(' ')]
 }
 
 function chosenFrom(
