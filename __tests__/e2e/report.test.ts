@@ -95,8 +95,8 @@ describe('putting back that fails', () => {
     space.write({ 'web.yaml': webApp({ version: '1', replicas: 1, greeting: 'one' }) })
     expect((await space.deploy({ app: 'web', manifests: 'web.yaml' })).outputs).toMatchObject({ result: 'deployed' })
     // It may apply, but not replace: what no preflight was asked to look for is found out when it is too late.
-    grant(space, 'weak', without('update', 'deployments'))
-    kubeconfig = kubeconfigOf(space, 'weak')
+    grant(space, { weak: without('update', 'deployments') })
+    kubeconfig = kubeconfigOf(space)('weak')
   })
   afterAll(() => space.remove())
 

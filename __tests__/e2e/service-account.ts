@@ -1,4 +1,4 @@
-// A service account with just the rights that a test gives it, as a kubeconfig for the input of that name.
+// Service accounts with just the rights that a test gives them, as kubeconfigs for the input of that name.
 import type { TestNamespace } from './test-namespace.ts'
 
 export interface Rule {
@@ -7,29 +7,32 @@ export interface Rule {
   readonly verbs: readonly string[]
 }
 
-/** Creates the account with its Role, or gives an existing one another Role. */
-export function grant(space: TestNamespace, account: string, rules: readonly Rule[]): void {
-  const rbac = { apiVersion: 'rbac.authorization.k8s.io/v1', metadata: { name: account, namespace: space.name } }
-  const objects = [
-    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: account } },
-    { ...rbac, kind: 'Role', rules },
-    {
-      ...rbac,
-      kind: 'RoleBinding',
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: account },
-      subjects: [{ kind: 'ServiceAccount', name: account, namespace: space.name }],
-    },
-  ]
+/** Creates accounts, each with a Role of its own, or gives those that are there other Roles. */
+export function grant(space: TestNamespace, accounts: Readonly<Record<string, readonly Rule[]>>): void {
+  const objects = Object.entries(accounts).flatMap(([account, rules]) => {
+    const rbac = { apiVersion: 'rbac.authorization.k8s.io/v1', metadata: { name: account, namespace: space.name } }
+    return [
+      { ...rbac, kind: 'Role', rules },
+      {
+        ...rbac,
+        kind: 'RoleBinding',
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: account },
+        subjects: [{ kind: 'ServiceAccount', name: account, namespace: space.name }],
+      },
+    ]
+  })
   space.kubectl(['apply', '-f', '-'], true, objects.map(object => JSON.stringify(object)).join('\n---\n'))
 }
 
-/** The sandbox's kubeconfig with the account's token in place of the administrator's. */
-export function kubeconfigOf(space: TestNamespace, account: string): string {
-  const token = space.kubectl(['create', 'token', account]).trim()
+/** The sandbox's kubeconfig, acting as the account: the API server asks for its rights as if it had logged in itself. */
+export function kubeconfigOf(space: TestNamespace): (account: string) => string {
   const config = JSON.parse(space.kubectl(['config', 'view', '--raw', '--minify', '--flatten', '-o', 'json'], false)) as {
-    users: { user: unknown }[]
+    users: { user: object }[]
   }
-  return JSON.stringify({ ...config, users: config.users.map(user => ({ ...user, user: { token } })) })
+  return account => {
+    const as = `system:serviceaccount:${space.name}:${account}`
+    return JSON.stringify({ ...config, users: config.users.map(user => ({ ...user, user: { ...user.user, as } })) })
+  }
 }
 
 const all = (apiGroups: readonly string[], resources: readonly string[], verbs: readonly string[]): Rule => ({
@@ -49,9 +52,9 @@ export const RIGHTS: readonly Rule[] = [
   all(['coordination.k8s.io'], ['leases'], ['get', 'create', 'update', 'patch', 'delete']),
 ]
 
-/** The same rights without one verb on one resource. */
-export function without(verb: string, resource: string): readonly Rule[] {
-  return RIGHTS.flatMap(rule =>
+/** Rights without one verb on one resource. */
+export function without(verb: string, resource: string, rights = RIGHTS): readonly Rule[] {
+  return rights.flatMap(rule =>
     rule.resources.includes(resource)
       ? [
           { ...rule, resources: rule.resources.filter(other => other !== resource) },

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Manifest } from '../../src/kubernetes/manifests.ts'
-import type { ObjectState, ReleaseRecord } from '../../src/kubernetes/release-record.ts'
+import type { KubernetesObject } from '../../src/kubernetes/objects.ts'
+import type { InventoryEntry, ObjectState, ReleaseRecord } from '../../src/kubernetes/release-record.ts'
 import {
   chooseRollback,
   type RollbackTarget,
@@ -8,6 +9,7 @@ import {
   stepFromSetImage,
   stepsFromRecord,
   touchedSince,
+  unknownSince,
 } from '../../src/kubernetes/targets.ts'
 import { ManualClock } from '../deploy/manual-clock.ts'
 import { MemoryCluster, object } from './memory-cluster.ts'
@@ -145,6 +147,20 @@ describe('objects that the chosen release does not have', () => {
     expect(
       Object.fromEntries(touched.map(each => [each.reference.metadata.name, (each.after?.['data'] as { text?: string })?.text])),
     ).toEqual(found)
+  })
+})
+
+describe('objects of which nothing is known any more', () => {
+  test('those that a release too large for its record has changed, unless the chosen one has them', () => {
+    const reference = (name: string): KubernetesObject => state(name, undefined, undefined).reference
+    const entry = (name: string, before: boolean): InventoryEntry => ({ reference: reference(name), before, after: true })
+    const large: Given = { ...D, objects: [], inventory: [entry('web', true), entry('other', true), entry('new', false)] }
+    const all = records(D, large)
+    const choice = chooseRollback(all, 'previous', address)
+    expect(unknownSince(all, choice).map(({ metadata }) => metadata.name)).toEqual(['other'])
+    expect(touchedSince(all, choice).map(({ reference: { metadata }, after }) => [metadata.name, after])).toEqual([
+      ['new', undefined],
+    ])
   })
 })
 

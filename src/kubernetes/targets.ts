@@ -275,6 +275,16 @@ export function touchedSince(records: readonly ReleaseRecord[], choice: Rollback
   return [...first.values()]
 }
 
+/** Objects that later releases changed, and of which no record knows how they were at the time of the chosen one. */
+export function unknownSince(records: readonly ReleaseRecord[], choice: RollbackChoice): readonly KubernetesObject[] {
+  const known = new Set([...choice.states, ...touchedSince(records, choice)].map(state => objectKey(state.reference)))
+  const later = records.filter(record => record.number > choice.number && (isLeft(record) || record.status === 'pending'))
+  const lost = later.flatMap(record => record.content().inventory ?? []).filter(entry => entry.before)
+  return [...new Map(lost.map(({ reference }) => [objectKey(reference), reference] as const))]
+    .filter(([key]) => !known.has(key))
+    .map(([, reference]) => reference)
+}
+
 /** @returns the steps, and the objects that are left as they are though they came after the chosen release */
 export async function stepsFromRecord(
   api: KubernetesApi,

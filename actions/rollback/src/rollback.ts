@@ -9,7 +9,7 @@ import { containerImages } from '../../../src/kubernetes/images.ts'
 import { objectName } from '../../../src/kubernetes/objects.ts'
 import { KubernetesPlatform, type Target } from '../../../src/kubernetes/platform.ts'
 import type { ReleaseRecord } from '../../../src/kubernetes/release-record.ts'
-import { chooseRollback, type RollbackChoice, stepsFromRecord } from '../../../src/kubernetes/targets.ts'
+import { chooseRollback, type RollbackChoice, stepsFromRecord, unknownSince } from '../../../src/kubernetes/targets.ts'
 import { commitsBetween } from '../../../src/report/commits.ts'
 import { deployReport, type ReportContext } from '../../../src/report/deploy-report.ts'
 import type { Outcome, Runner } from '../../../src/runner/action.ts'
@@ -59,6 +59,11 @@ export async function rollback(inputs: Inputs, runner: Runner): Promise<Outcome<
       const { steps, kept } = await stepsFromRecord(api, records, choice, scaled)
       if (kept.length > 0)
         log.warning(`Left as they are, for what may have been put there since: ${kept.map(objectName).join(', ')}.`)
+      const unknown = unknownSince(records, choice)
+      if (unknown.length > 0)
+        log.warning(
+          `Left as they are, for a later release was too large for its record and nothing says how they stood: ${unknown.slice(0, 10).map(objectName).join(', ')}${unknown.length > 10 ? ` and ${unknown.length - 10} more` : ''}.`,
+        )
       return { steps, restores: number, restoresOriginal: number === 0, replaces, commit: choice.commit }
     }
     const platform = new KubernetesPlatform({
