@@ -376,6 +376,14 @@ describe('a plan', () => {
     })
   })
 
+  test('a right to watch that is missing is told as what it is', async () => {
+    cluster.before(({ method, path }) => {
+      if (method === 'LIST' && path.endsWith('/replicasets')) throw new ApiFailure(403, 'Forbidden', 'replicasets is forbidden')
+    })
+    await expect(release([object('Deployment', 'web', { spec: {} })])).rejects.toMatchObject({ reason: 'Forbidden' })
+    expect(cluster.writes).toEqual(['POST leases', 'DELETE leases/web.deploy'])
+  })
+
   test('what is being deleted is said, before anything is changed', async () => {
     cluster.put(
       object(

@@ -6,7 +6,7 @@ import type { Verdict } from '../deploy/verdict.ts'
 import { ExpectedFailure, type FilePosition, messageOf } from '../runner/failure.ts'
 import type { Log } from '../runner/log.ts'
 import { runAddress } from '../runner/run-address.ts'
-import type { KubernetesApi } from './api.ts'
+import { asExpectedFailure, type KubernetesApi } from './api.ts'
 import { changeOf, changesOfStrangers, diffOf } from './change.ts'
 import { diagnose, type Patient } from './diagnosis.ts'
 import { ImageResolver } from './image-digests.ts'
@@ -517,7 +517,11 @@ export class KubernetesPlatform implements Platform {
       const workload = workloadOf(step.body)
       if (workload !== undefined && step.action === 'delete') this.#watch.expectAbsence(workload)
     }
-    await this.#watch.start()
+    try {
+      await this.#watch.start()
+    } catch (error) {
+      throw asExpectedFailure(error, "Watching the release's workloads")
+    }
   }
 
   /** A server-side dry run of every step: what the server would refuse is refused here, before anything is changed. All refusals are told at once. */
