@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { drawGantt, parseGantt, ticksUpTo } from '../../demo/gantt.ts'
-import { timeline } from '../../src/report/deploy-report.ts'
+import { timeline } from '../../src/report/timeline.ts'
 
 const HEAD = 'gantt\n    dateFormat x\n    axisFormat %M:%S\n'
 

@@ -1,5 +1,6 @@
 // rollback from its built bundle against the real cluster.
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { startGitHub } from '../../sandbox/github/server.ts'
 import { sandboxEnvironment } from '../../sandbox/index.ts'
 import type { KubernetesObject } from '../../src/kubernetes/objects.ts'
 import { runAction } from '../harness/run-action.ts'
@@ -137,7 +138,67 @@ describe('rolling an app back', () => {
   })
 
   test('a wrong target of the rollback is said before anything is asked', async () => {
-    const run = await space.rollback({ app: 'web', to: 'yesterday' })
+    const run = await space.rollback({ app: 'web', to: 'last-verifed' })
     expect(run.outputs).toMatchObject({ result: 'failed', reason: 'InvalidInput' })
+    expect(run.outputs['message']).toContain('did you mean last-verified?')
+  })
+
+  test('by a tag, by a revision, with one incident issue for both', async () => {
+    const { BASE_IMAGE: base, REGISTRY: registry } = sandboxEnvironment()
+    const repository = base.slice(base.indexOf('/') + 1, base.lastIndexOf(':'))
+    /** One more tag for the base image: that is all the registry is asked for. */
+    const tagged = async (tag: string): Promise<string> => {
+      const address = `http://${registry}/v2/${repository}/manifests`
+      const type =
+        'application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json'
+      const manifest = await fetch(`${address}/${base.slice(base.lastIndexOf(':') + 1)}`, { headers: { accept: type } })
+      const headers = { 'content-type': manifest.headers.get('content-type') ?? '' }
+      const put = await fetch(`${address}/${tag}`, { method: 'PUT', headers, body: await manifest.arrayBuffer() })
+      expect(put.status).toBe(201)
+      return `${registry}/${repository}:${tag}`
+    }
+    const release = async (version: string): Promise<string> => {
+      space.write({
+        'tag/web.yaml': webApp({ name: 'tag', version, replicas: 1, image: await tagged(`1.4.${version}-rollback`) }),
+      })
+      const run = await space.deploy({ app: 'tag', manifests: 'tag' })
+      expect(run.outputs).toMatchObject({ result: 'deployed' })
+      return run.outputs['revision'] ?? ''
+    }
+    const live = (): string | undefined =>
+      space.get<Versioned>('deployment', 'tag')?.spec.template.metadata.annotations['version']
+    const revision = await release('1')
+    await release('2')
+    await release('3')
+    const github = await startGitHub({ repositories: { 'acme/web': space.workspace } })
+    const incident = {
+      app: 'tag',
+      'incident-issue': 'true',
+      'github-token': 'sandbox-token',
+      'incident-title': 'The shop is down',
+    }
+    const over = { github: { api_url: github.url } }
+    try {
+      const missing = await space.rollback({ app: 'tag', to: '9.9.9' })
+      expect(missing.outputs['message']).toMatch(
+        /has the tag 9\.9\.9: there are 1\.4\.3-rollback \(release 3\), 1\.4\.2-rollback/,
+      )
+      const first = await space.rollback({ ...incident, to: '1.4.2-rollback' }, over)
+      expect(first.outputs).toMatchObject({ result: 'rolled-back', 'issue-number': '1' })
+      expect(live()).toBe('2')
+      const second = await space.rollback({ ...incident, to: `revision=${revision}` }, over)
+      expect(second.outputs).toMatchObject({ result: 'rolled-back', 'issue-number': '1' })
+      expect(live()).toBe('1')
+      const refused = await space.rollback({ ...incident, to: '2', 'github-token': 'sandbox-token-read' }, over)
+      expect(refused.outputs).toMatchObject({ result: 'rolled-back', 'issue-number': '' })
+      expect(refused.annotations).toContainEqual(
+        expect.objectContaining({ level: 'warning', message: expect.stringMatching(/was not written.*issues: write/) }),
+      )
+      const asked = { headers: { authorization: 'token sandbox-token' } }
+      const issues = await (await fetch(`${github.url}/repos/acme/web/issues`, asked)).json()
+      expect(issues).toMatchObject([{ title: 'The shop is down', comments: 1, body: expect.stringContaining('✅ Rolled back') }])
+    } finally {
+      await github.close()
+    }
   })
 })

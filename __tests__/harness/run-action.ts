@@ -32,6 +32,8 @@ export interface RunActionOptions {
   readonly cancel?: AbortSignal
   /** The main process is killed at once by SIGKILL (out of memory, a lost runner). */
   readonly killAfter?: Moment
+  /** The same, whenever this signal is raised. */
+  readonly kill?: AbortSignal
   /** `false`: the post step does not run, as when the whole machine is gone. */
   readonly post?: boolean
   /** Called with each piece of output as it comes, of the pre and post step too. */
@@ -115,7 +117,7 @@ export async function runAction(options: RunActionOptions): Promise<ActionResult
   let [jobEnv, jobPath, state]: [Record<string, string>, string[], Record<string, string>] = [{}, [], {}]
   const step = async (
     script: string,
-    end: Pick<RunActionOptions, 'cancelAfter' | 'cancel' | 'killAfter'> = {},
+    end: Pick<RunActionOptions, 'cancelAfter' | 'cancel' | 'killAfter' | 'kill'> = {},
   ): Promise<StepResult> => {
     const path = [...[...jobPath].reverse(), base['PATH'] ?? ''].join(delimiter)
     const states = Object.fromEntries(Object.entries(state).map(([name, value]) => [`STATE_${name}`, value]))
@@ -129,6 +131,7 @@ export async function runAction(options: RunActionOptions): Promise<ActionResult
       cancelAfter: end.cancelAfter,
       cancel: end.cancel,
       killAfter: end.killAfter,
+      kill: end.kill,
     })
     jobEnv = { ...jobEnv, ...result.env }
     jobPath = [...jobPath.filter(entry => !result.path.includes(entry)), ...result.path]
@@ -154,6 +157,7 @@ interface Step {
   readonly cancelAfter: Moment | undefined
   readonly cancel: AbortSignal | undefined
   readonly killAfter: Moment | undefined
+  readonly kill: AbortSignal | undefined
 }
 
 async function runStep(step: Step): Promise<StepResult> {
@@ -187,12 +191,14 @@ async function runStep(step: Step): Promise<StepResult> {
   const waiting: { when: (output: string) => boolean; work: () => void }[] = []
   for (const [moment, work] of [
     [step.cancelAfter, cancel],
-    [step.killAfter, () => child.kill('SIGKILL')],
+    [step.killAfter, (): void => void child.kill('SIGKILL')],
   ] as const) {
     if (typeof moment === 'number') after(moment, work)
     else if (moment !== undefined) waiting.push({ when: moment.when, work })
   }
   step.cancel?.addEventListener('abort', cancel, { once: true })
+  const kill = (): void => void child.kill('SIGKILL')
+  step.kill?.addEventListener('abort', kill, { once: true })
   after(step.giveUpAfter, () => {
     gaveUp = true
     child.kill('SIGKILL')
@@ -233,6 +239,7 @@ async function runStep(step: Step): Promise<StepResult> {
   const seconds = (performance.now() - begun) / 1_000
   for (const timer of timers) clearTimeout(timer)
   step.cancel?.removeEventListener('abort', cancel)
+  step.kill?.removeEventListener('abort', kill)
   child.stdout.destroy()
   child.stderr.destroy()
   if (gaveUp) throw new Error(`the step did not end within ${step.giveUpAfter / 1_000} s. Its output:\n${output}`)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { changeOf, differences, diffOf, intent, sameIntent } from '../../src/kubernetes/change.ts'
+import { changeOf, differences, diffOf, intent, lostChanges, sameIntent } from '../../src/kubernetes/change.ts'
+import type { KubernetesObject } from '../../src/kubernetes/objects.ts'
 import { object } from './memory-cluster.ts'
 
 describe('differences', () => {
@@ -94,5 +95,41 @@ describe('a change for people', () => {
       })
     expect(changeOf(at('web:1', 0), at('web:2', 0)).details).toEqual(['image of app web:1 -> web:2'])
     expect(changeOf(at('web:1', 1), at('web:1', 7)).details.at(-1)).toBe('and 4 more fields')
+  })
+})
+
+describe('what others changed meanwhile', () => {
+  const config = (text: string, manager = 'deploy-actions', time = '1'): KubernetesObject =>
+    object('ConfigMap', 'a', { data: { text } }, { managedFields: [{ manager, time, operation: 'Update' }] })
+
+  test.each<
+    [what: string, applied: KubernetesObject, live: KubernetesObject, target: KubernetesObject, told: string | undefined]
+  >([
+    ['nothing', config('a'), config('a'), config('old'), undefined],
+    ['a field, by whom', config('a'), config('b', 'kubectl-edit', '2'), config('old'), 'data.text a -> b, by kubectl-edit'],
+    [
+      'a number of replicas',
+      object('Deployment', 'a', { spec: { replicas: 2 } }),
+      object('Deployment', 'a', { spec: { replicas: 5 } }),
+      object('Deployment', 'a', { spec: { replicas: 1 } }),
+      'spec.replicas 2 -> 5',
+    ],
+    [
+      'what is kept is not told',
+      object('Deployment', 'a', { spec: { replicas: 2 } }),
+      object('Deployment', 'a', { spec: { replicas: 5 } }),
+      object('Deployment', 'a', { spec: { replicas: 5 } }),
+      undefined,
+    ],
+    ['a status is nobody’s wish', config('a'), { ...config('a'), status: { ready: 1 } }, config('old'), undefined],
+    [
+      'of a Secret not the value',
+      object('Secret', 'a', { data: { k: 'YQ==' } }),
+      object('Secret', 'a', { data: { k: 'Yg==' } }),
+      object('Secret', 'a', { data: { k: 'Yw==' } }),
+      'data.k *** -> ***',
+    ],
+  ])('%s', (_, applied, live, target, told) => {
+    expect(lostChanges(applied, live, target)).toBe(told)
   })
 })

@@ -45,6 +45,45 @@ describe('taking the lock', () => {
     } else await expect(taken).rejects.toMatchObject({ reason: 'Locked', message: expect.stringMatching(says) })
   })
 
+  test.each<[what: string, theirs: string, ours: string, taken: boolean]>([
+    [
+      'an earlier attempt of this run is over',
+      'https://h/o/r/actions/runs/7 (1, deploy, x)',
+      'https://h/o/r/actions/runs/7 (2, deploy, x)',
+      true,
+    ],
+    [
+      'the same attempt may be another job',
+      'https://h/o/r/actions/runs/7 (2, other, x)',
+      'https://h/o/r/actions/runs/7 (2, deploy, x)',
+      false,
+    ],
+    [
+      'a later attempt is alive',
+      'https://h/o/r/actions/runs/7 (3, deploy, x)',
+      'https://h/o/r/actions/runs/7 (2, deploy, x)',
+      false,
+    ],
+    ['another run is alive', 'https://h/o/r/actions/runs/6 (1, deploy, x)', 'https://h/o/r/actions/runs/7 (2, deploy, x)', false],
+    ['a person has no attempts', 'jo at home, process 1', 'https://h/o/r/actions/runs/7 (2, deploy, x)', false],
+  ])('%s', async (_, theirs, ours, taken) => {
+    cluster.put(lease(theirs, 1_000))
+    await lockOf(ours)
+      .acquire(0, never)
+      .catch(() => undefined)
+    expect(holder()).toBe(taken ? ours : theirs)
+  })
+
+  test('what a killed process of this step has left is known and given back; another’s is not', async () => {
+    cluster.put(lease('run 1', 1_000))
+    expect([await lockOf('run 1').isOurs(), await lockOf('run 2').isOurs()]).toEqual([true, false])
+    await lockOf('run 2').releaseLeftBehind()
+    expect(holder()).toBe('run 1')
+    await lockOf('run 1').releaseLeftBehind()
+    expect(holder()).toBeUndefined()
+    expect(await lockOf('run 1').isOurs()).toBe(false)
+  })
+
   test('of two at once one has it', async () => {
     const both = await Promise.allSettled([lockOf('run 1').acquire(0, never), lockOf('run 2').acquire(0, never)])
     expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])

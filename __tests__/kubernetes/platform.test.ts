@@ -119,6 +119,8 @@ describe('what is put back', () => {
     cancelAfter('PATCH', 'a')
     const report = await release([config('a', 'two'), config('b', 'two')])
     expect(report.message).toMatch(/PUTTING BACK FAILED.*1 of 2 objects.*configmap\/a.*Secret web\.r2/)
+    expect(report.remedies).toEqual([expect.stringMatching(/get secret web\.r2 .*"ConfigMap\/shop\/a".* replace -f -$/)])
+    expect(report.log).toContain('::group::Commands that would put it back')
     expect(await statuses()).toEqual({ '1': 'deployed', '2': 'failed, left' })
   })
 
@@ -168,6 +170,21 @@ describe('what is put back', () => {
     })
     cluster.before(() => undefined)
     expect(await statuses()).toMatchObject({ '2': 'pending' })
+  })
+
+  test('what somebody else changed meanwhile goes back with it, and is told', async () => {
+    cluster.after(({ method, path, options }) => {
+      if (method !== 'PATCH' || !path.endsWith('/a') || options.query?.['dryRun'] !== undefined) return
+      const live = cluster.get('ConfigMap', 'a')
+      if (live !== undefined) queueMicrotask(() => cluster.put({ ...live, data: { text: 'by hand' } }))
+    })
+    refuse('PATCH', 'b')
+    const report = await release([config('a', 'two'), config('b', 'two')])
+    expect(report).toMatchObject({ result: 'rolled-back' })
+    expect(text('a')).toBe('one')
+    expect(report.log).toMatch(
+      /::warning::configmap\/a was changed by somebody else .*data\.text two -> by hand.*is put back with the rest/,
+    )
   })
 
   test('on-failure: keep leaves it, and says so in the record', async () => {
@@ -285,6 +302,49 @@ describe('taking up runs that died', () => {
 })
 
 describe('the post step', () => {
+  const platformOf = (env: NodeJS.ProcessEnv): KubernetesPlatform =>
+    new KubernetesPlatform({
+      api: cluster,
+      app: 'web',
+      namespace: 'shop',
+      target: () => Promise.reject(new Error('there is none')),
+      lockWaitMs: 0,
+      env,
+      clock,
+      log: createLog(() => undefined),
+      cancelled: cancel.signal,
+    })
+  const run = (id: string): NodeJS.ProcessEnv => ({
+    GITHUB_SERVER_URL: 'https://github.com',
+    GITHUB_REPOSITORY: 'acme/web',
+    GITHUB_RUN_ID: id,
+  })
+
+  test('finds a record that its killed step never heard of, and none of another run', async () => {
+    const platform = platformOf(run('7'))
+    await platform.lock()
+    const content = { commit: '', actor: '', restores: 0, previous: 0, images: {}, objects: [] }
+    await records().create(1, { ...content, run: 'https://github.com/acme/web/actions/runs/7' })
+    expect(await platformOf(run('7')).findLeftBehind()).toBe(1)
+    expect(await platformOf(run('8')).findLeftBehind()).toBeUndefined()
+    await platform.unlock()
+    expect(await platformOf(run('7')).findLeftBehind()).toBeUndefined()
+  })
+
+  test('cannot put back what a record does not hold, and says what can be done', async () => {
+    const inventory = [
+      { reference: config('a', ''), before: true, after: true },
+      { reference: config('new', ''), before: false, after: true },
+    ]
+    await records().create(1, { commit: 'abc', run: '', actor: '', restores: 0, previous: 0, images: {}, objects: [], inventory })
+    const platform = platformOf({})
+    await platform.resume(1)
+    await expect(platform.restore()).rejects.toMatchObject({
+      message: expect.stringMatching(/too large for its release record.*Deploy its commit abc again/),
+      commands: ['kubectl -n shop delete configmap/new --ignore-not-found'],
+    })
+  })
+
   test('a release that another run took up meanwhile is not undone', async () => {
     const platform = new KubernetesPlatform({
       api: cluster,
@@ -316,6 +376,14 @@ describe('a plan', () => {
       result: 'failed',
       reason: 'InvalidInput',
     })
+  })
+
+  test('a right to watch that is missing is told as what it is', async () => {
+    cluster.before(({ method, path }) => {
+      if (method === 'LIST' && path.endsWith('/replicasets')) throw new ApiFailure(403, 'Forbidden', 'replicasets is forbidden')
+    })
+    await expect(release([object('Deployment', 'web', { spec: {} })])).rejects.toMatchObject({ reason: 'Forbidden' })
+    expect(cluster.writes).toEqual(['POST leases', 'DELETE leases/web.deploy'])
   })
 
   test('what is being deleted is said, before anything is changed', async () => {

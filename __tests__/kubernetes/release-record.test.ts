@@ -1,5 +1,8 @@
+import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
 import {
+  inventoryOf,
+  knownStates,
   liveRecord,
   type RecordContent,
   ReleaseRecords,
@@ -87,12 +90,32 @@ describe('records in the cluster', () => {
     expect((await all.get(1)).status).toBe('rolled-back')
   })
 
-  test('a record that is too large is refused before anything is written', async () => {
+  const noise = (length: number): string => randomBytes(length).toString('base64')
+
+  test('of a release that is too large the inventory is kept, and what it created', async () => {
+    const { all } = make()
+    const objects = [
+      state('changed', 'old', noise(1_200_000)),
+      state('created', undefined, 'new'),
+      state('deleted', 'old', undefined),
+    ]
+    const content = { ...CONTENT, objects, images: { 'deployment/web/app': 'web:2@sha256:1' } }
+    await all.create(1, content)
+    const read = (await all.get(1)).content()
+    expect(read).toMatchObject({ objects: [], images: content.images })
+    expect(inventoryOf(read)).toEqual(inventoryOf(content))
+    expect(inventoryOf(read).map(({ before, after }) => [before, after])).toEqual([
+      [true, true],
+      [false, true],
+      [true, false],
+    ])
+    expect(knownStates(read).map(({ reference, before }) => [reference.metadata.name, before])).toEqual([['created', undefined]])
+  })
+
+  test('a release whose very inventory is too large is refused before anything is written', async () => {
     const { cluster, all } = make()
-    const noise = Array.from({ length: 200_000 }, (_, index) => ((index * 2_654_435_761) % 4_294_967_296).toString(36)).join('')
-    await expect(all.create(1, { ...CONTENT, objects: [state('web', noise, noise)] })).rejects.toThrow(
-      /KiB compressed.*nothing was changed/,
-    )
+    const objects = [state(noise(1_200_000), 'old', 'new')]
+    await expect(all.create(1, { ...CONTENT, objects })).rejects.toThrow(/KiB compressed.*nothing was changed/)
     expect(cluster.writes).toEqual([])
   })
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Manifest } from '../../src/kubernetes/manifests.ts'
-import type { ObjectState, ReleaseRecord } from '../../src/kubernetes/release-record.ts'
+import type { KubernetesObject } from '../../src/kubernetes/objects.ts'
+import type { InventoryEntry, ObjectState, ReleaseRecord } from '../../src/kubernetes/release-record.ts'
 import {
   chooseRollback,
   type RollbackTarget,
@@ -8,6 +9,7 @@ import {
   stepFromSetImage,
   stepsFromRecord,
   touchedSince,
+  unknownSince,
 } from '../../src/kubernetes/targets.ts'
 import { ManualClock } from '../deploy/manual-clock.ts'
 import { MemoryCluster, object } from './memory-cluster.ts'
@@ -24,6 +26,12 @@ const P: Given = { status: 'pending' }
 const to = (restores: number, given: Given = D): Given => ({ ...given, restores })
 const BY_HAND: Given = { ...D, objects: [state('web', 'by hand', '1')] }
 const TO_ORIGINAL: Given = { ...D, restores: 0, restoresOriginal: true }
+
+const tagged = (tag: string, given: Given = D): Given => ({
+  ...given,
+  images: { 'deployment/web/app': `registry:5000/web:${tag}@sha256:1`, 'deployment/web/old': 'registry:5000/side' },
+})
+const revised = (revision: string): Given => ({ ...D, revision })
 
 describe('which release is put back', () => {
   test.each<[what: string, releases: readonly Given[], target: RollbackTarget, number: number, bad: number]>([
@@ -44,6 +52,18 @@ describe('which release is put back', () => {
     ['any that came up, by its number', [D, RB, D, D], 2, 2, 4],
     ['before the first is what was there by other means', [BY_HAND], 'previous', 0, 1],
     ['the same after a rollback to the first', [BY_HAND, RB, to(1)], 'previous', 0, 3],
+    ['by a tag', [tagged('a'), tagged('b'), tagged('c')], { tag: 'b' }, 2, 3],
+    ['the newest that has the tag', [tagged('a'), tagged('a'), tagged('c')], { tag: 'a' }, 2, 3],
+    ['one that was taken back only where no other has the tag', [tagged('a'), tagged('a', RB), tagged('c')], { tag: 'a' }, 1, 3],
+    ['or else that one', [tagged('b'), tagged('a', RB), tagged('c')], { tag: 'a' }, 2, 3],
+    ['by a revision', [revised('3'), revised('4'), revised('5')], { revision: '4' }, 2, 3],
+    [
+      'by the revision of one of several',
+      [revised('deployment/web=3 deployment/api=7'), D],
+      { revision: 'deployment/api=7' },
+      1,
+      2,
+    ],
   ])('%s', (_, releases, target, number, bad) => {
     const choice = chooseRollback(records(...releases), target, address)
     expect({ number: choice.number, bad: choice.bad.number }).toEqual({ number, bad })
@@ -62,6 +82,15 @@ describe('which release is put back', () => {
     ['none was verified', [D, D], 'last-verified', /No release before release 2 was ever verified.*to: previous/],
     ['what was rolled back is not verified any more', [{ ...V, status: 'rolled-back' }, D], 'last-verified', /ever verified/],
     ['the number is unknown', [D, D], 9, /no release release 9: there are 2 \(deployed\), 1 \(deployed\)/],
+    ['no release has the tag', [tagged('a'), tagged('b', F), D], { tag: 'b' }, /has the tag b: there are a \(release 1\)/],
+    ['a registry’s port is no tag', [tagged('a'), D], { tag: '5000' }, /has the tag 5000/],
+    ['no release has the revision', [D, D], { revision: '9' }, /has the revision 9: there is none with any/],
+    [
+      'its record holds only its inventory',
+      [{ ...D, objects: [], inventory: [], commit: 'abc', run: 'https://x/1' }, D],
+      'previous',
+      /too large for its release record.*Deploy its commit abc, its run https:\/\/x\/1 again/,
+    ],
     ['the number never came up', [D, F, D], 2, /release 2 is failed: it never came up/],
   ])('refused: %s', (_, releases, target, says) => {
     expect(() => chooseRollback(records(...releases), target, address)).toThrow(says)
@@ -118,6 +147,20 @@ describe('objects that the chosen release does not have', () => {
     expect(
       Object.fromEntries(touched.map(each => [each.reference.metadata.name, (each.after?.['data'] as { text?: string })?.text])),
     ).toEqual(found)
+  })
+})
+
+describe('objects of which nothing is known any more', () => {
+  test('those that a release too large for its record has changed, unless the chosen one has them', () => {
+    const reference = (name: string): KubernetesObject => state(name, undefined, undefined).reference
+    const entry = (name: string, before: boolean): InventoryEntry => ({ reference: reference(name), before, after: true })
+    const large: Given = { ...D, objects: [], inventory: [entry('web', true), entry('other', true), entry('new', false)] }
+    const all = records(D, large)
+    const choice = chooseRollback(all, 'previous', address)
+    expect(unknownSince(all, choice).map(({ metadata }) => metadata.name)).toEqual(['other'])
+    expect(touchedSince(all, choice).map(({ reference: { metadata }, after }) => [metadata.name, after])).toEqual([
+      ['new', undefined],
+    ])
   })
 })
 

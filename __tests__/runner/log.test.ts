@@ -85,6 +85,14 @@ describe('secrets', () => {
     expect(readStepOutput(printed()).masks).toEqual(masks)
   })
 
+  test('what is concealed is blotted out, and no word of it is said to the runner', () => {
+    const { log, printed } = recorded()
+    log.conceal('correct horse')
+    log.conceal('abc')
+    log.info('a correct horse, abc')
+    expect(printed()).toBe('a ***, abc\n')
+  })
+
   test('are in nothing that is printed after them', () => {
     const secret = fc
       .string({ minLength: 4, unit: 'grapheme-ascii' })

@@ -38,6 +38,8 @@ export interface DeployReport {
   readonly proof: Proof | undefined
   /** What was put back, where something was. */
   readonly restored: readonly string[]
+  /** Where putting back failed: the commands that would finish it. */
+  readonly remedies: readonly string[]
   readonly dryRun: boolean
   /** True where a cancelled run could not wait for the old version: the post step has to. */
   readonly unfinished: boolean
@@ -91,6 +93,7 @@ async function deployLocked(platform: Platform, options: DeployOptions): Promise
     timeline: [],
     proof: undefined,
     restored: [],
+    remedies: [],
     dryRun: options.dryRun,
     unfinished: false,
   }
@@ -128,7 +131,7 @@ async function followUnchanged(platform: Platform, options: DeployOptions, repor
       return {
         ...common,
         message: `Unchanged: this release is live already and healthy (${followed.verdict.message}).`,
-        proof: await platform.prove(),
+        proof: await proven(platform, options),
       }
     }
     const failure = failureOf(followed, options)
@@ -157,7 +160,7 @@ async function followChanged(platform: Platform, options: DeployOptions, report:
     try {
       followed = await follow(observation, { ...loop(options), signal: options.cancelled })
       if (followed.end === 'healthy') {
-        const proof = await platform.prove()
+        const proof = await proven(platform, options)
         const message = `Deployed and stable for ${formatDuration(options.stableForMs)}: ${followed.verdict.message}.`
         const told = await record(platform, options, 'deployed', message)
         return { ...report, result: 'deployed', message: told, verdict: followed.verdict, timeline: followed.timeline, proof }
@@ -212,7 +215,14 @@ function isFailure(error: unknown, reason: string): error is ExpectedFailure {
   return error instanceof ExpectedFailure && error.reason === reason
 }
 
-type PutBack = Pick<DeployReport, 'result' | 'message' | 'restored' | 'unfinished'>
+type PutBack = Pick<DeployReport, 'result' | 'message' | 'restored' | 'remedies' | 'unfinished'>
+
+/** Asks for the proof, and says where it falls short. */
+async function proven(platform: Platform, { log }: DeployOptions): Promise<Proof> {
+  const proof = await platform.prove()
+  for (const doubt of proof.doubts ?? []) log.warning(doubt)
+  return proof
+}
 
 /** Puts everything back, waits with the same judge until the old version is healthy, and says how far it came. */
 export async function putBack(
@@ -226,7 +236,7 @@ export async function putBack(
   options.log.info(plan.somethingToGoBackTo ? `Putting back ${old}` : 'Removing what was created: there was nothing before it')
   const ended = async (status: 'rolled-back' | 'failed', message: string, what: readonly string[]): Promise<PutBack> => {
     const told = await record(platform, options, status, message)
-    return { result: cancelled ? 'cancelled' : status, message: told, restored: what, unfinished: false }
+    return { result: cancelled ? 'cancelled' : status, message: told, restored: what, remedies: [], unfinished: false }
   }
   let restored: readonly string[]
   try {
@@ -237,8 +247,10 @@ export async function putBack(
       return ended('failed', failure.reason === 'Locked' ? error.message : `${failure.message} ${error.message}`, [])
     const why = error instanceof ExpectedFailure ? error.message : bug(error)
     const message = `PUTTING BACK FAILED, the bad release may be serving: ${why} It began with: ${failure.message}`
+    const remedies = error instanceof ExpectedFailure ? error.commands : []
+    if (remedies.length > 0) options.log.group('Commands that would put it back', remedies)
     // By the time of the post step the platform may be there again.
-    return { ...(await ended('failed', message, [])), unfinished: isFailure(error, 'Unreachable') }
+    return { ...(await ended('failed', message, [])), remedies, unfinished: isFailure(error, 'Unreachable') }
   }
   if (!plan.somethingToGoBackTo) {
     const message = `${failure.message} It was the first release, so there was nothing to go back to: what it had created was removed.`
@@ -261,6 +273,7 @@ export async function putBack(
         result: 'cancelled',
         message: `${failure.message} ${old} was put back; whether it is healthy is waited for in the post step.`,
         restored,
+        remedies: [],
         unfinished: true,
       }
     }

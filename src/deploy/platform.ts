@@ -1,4 +1,5 @@
 // What the engine needs of a platform. Kubernetes and ECS each implement it; the engine knows nothing else of them.
+import type { FilePosition } from '../runner/failure.ts'
 import type { Observation } from './follow.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -12,9 +13,21 @@ export interface Change {
   readonly details: readonly string[]
 }
 
+/** One container that gets another image. */
+export interface ImageChange {
+  readonly workload: string
+  readonly container: string
+  /** Empty where the container is new. */
+  readonly from: string
+  readonly to: string
+}
+
 /** What is about to be done, found out without changing anything. */
 export interface Plan {
   readonly changes: readonly Change[]
+  readonly images?: readonly ImageChange[]
+  /** The commit that what is live was deployed from, where that is known. */
+  readonly previousCommit?: string
   /** Address of what is live now, where it has one. */
   readonly previousRelease: string
   /** True when something of this release is live already, recorded or not: there is something to go back to. */
@@ -35,8 +48,12 @@ export interface Culprit {
   readonly facts: readonly (readonly [string, string])[]
   readonly events: readonly string[]
   readonly logs: readonly { readonly title: string; readonly lines: readonly string[] }[]
-  /** Commands with which a person looks further. */
+  /** Commands with which a person looks further while it is there. */
   readonly commands: readonly string[]
+  /** Those that still tell something when it was put back. */
+  readonly lastingCommands?: readonly string[]
+  /** Where the user's file declares it. */
+  readonly at?: FilePosition
 }
 
 /** What runs at the end, as the platform itself says it. */
@@ -44,6 +61,10 @@ export interface Proof {
   /** workload -> container -> digest. */
   readonly digests: Readonly<Record<string, Readonly<Record<string, string>>>>
   readonly revision: string
+  /** What else was found to be so, each in a sentence. */
+  readonly proven?: readonly string[]
+  /** What is not as it was deployed, or cannot be proven. None of it makes a good release a bad one. */
+  readonly doubts?: readonly string[]
 }
 
 /** A deployment of one app to one platform, from the plan to the record. Methods are called in the order in which they stand here. */
@@ -59,6 +80,7 @@ export interface Platform {
   observe(): Promise<Observation>
   /** Never throws: what could not be read is left out. */
   diagnose(verdict: Verdict): Promise<readonly Culprit[]>
+  /** Never throws: what runs is good already. */
   prove(): Promise<Proof>
   /** Puts back all that was changed. Returns what was put back, for people. @throws ExpectedFailure with the commands that would finish it */
   restore(): Promise<readonly string[]>

@@ -78,6 +78,14 @@ interface Request {
   readonly limit?: number
 }
 
+/** Of an index with more platforms the others are left out. */
+const MOST_PLATFORMS = 20
+
+function configOf(manifest: Record<string, unknown>): readonly string[] {
+  const { digest } = asObject(manifest['config'])
+  return typeof digest === 'string' && isDigest(digest) ? [digest] : []
+}
+
 /** One repository of one registry. Every method throws ExpectedFailure that names the registry and says what to do. */
 export class Registry {
   private authorization: string | undefined
@@ -126,6 +134,25 @@ export class Registry {
       )
     const mediaType = (answer.headers.get('content-type') ?? '').split(';')[0]?.trim() ?? ''
     return { digest: said, mediaType, body: answer.body }
+  }
+
+  /** The digests of an image's parts, its own included: an index's manifests, and the configuration of each. Empty where there is no such image. */
+  async digestsWithin(digest: string): Promise<readonly string[]> {
+    const manifest = await this.manifest(digest)
+    if (manifest === undefined) return []
+    const content = parseObject(manifest.body)
+    const entries = Array.isArray(content['manifests']) ? content['manifests'].map(asObject) : []
+    const platforms = entries
+      .filter(entry => asObject(entry['platform'])['os'] !== 'unknown')
+      .flatMap(({ digest: of }) => (typeof of === 'string' && isDigest(of) ? [of] : []))
+      .slice(0, MOST_PLATFORMS)
+    const within = await Promise.all(
+      platforms.map(async platform => {
+        const found = await this.manifest(platform)
+        return [platform, ...(found === undefined ? [] : configOf(parseObject(found.body)))]
+      }),
+    )
+    return [digest, ...configOf(content), ...within.flat()]
   }
 
   /** Gives the manifest one more tag. */

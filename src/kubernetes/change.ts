@@ -56,6 +56,25 @@ export function changeOf(live: KubernetesObject | undefined, desired: Kubernetes
   return { object, action: found.length === 0 ? 'none' : 'change', details }
 }
 
+/**
+ * What others have changed in an object since `applied` was answered and `target` does not keep, for people: the fields, and who. Undefined where that
+ * is nothing.
+ */
+export function lostChanges(applied: KubernetesObject, live: KubernetesObject, target: KubernetesObject): string | undefined {
+  const lost = new Set(differences(intent(live), intent(target)).map(({ path }) => path))
+  const found = differences(intent(applied), intent(live)).filter(({ path }) => lost.has(path))
+  if (found.length === 0) return undefined
+  const known = new Set((applied.metadata.managedFields ?? []).map(({ manager, time }) => `${manager} ${time}`))
+  const managers = (live.metadata.managedFields ?? [])
+    .filter(({ manager, time, subresource }) => subresource !== 'status' && !known.has(`${manager} ${time}`))
+    .map(({ manager = 'somebody' }) => foreignLine(manager, 60))
+  const fields = found
+    .slice(0, 3)
+    .map(({ path, before, after }) => `${shortPath(path)} ${shown(live, before)} -> ${shown(live, after)}`)
+  const more = found.length > fields.length ? ` and ${found.length - fields.length} more fields` : ''
+  return `${fields.join('; ')}${more}${managers.length === 0 ? '' : `, by ${[...new Set(managers)].join(', ')}`}`
+}
+
 /** The change as lines of a diff: `- path: old`, `+ path: new`. */
 export function diffOf(live: KubernetesObject | undefined, desired: KubernetesObject | undefined): string {
   const subject = desired ?? live

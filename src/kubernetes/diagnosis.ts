@@ -3,6 +3,7 @@
 import type { ContainerStatus, Event, Pod } from 'kubernetes-types/core/v1.js'
 import type { Culprit } from '../deploy/platform.ts'
 import type { Verdict } from '../deploy/verdict.ts'
+import type { FilePosition } from '../runner/failure.ts'
 import { foreignLine, foreignText } from '../runner/foreign-text.ts'
 import type { KubernetesApi } from './api.ts'
 import { failureOf } from './judge/ended-pod.ts'
@@ -10,6 +11,7 @@ import { eventTime } from './judge/events.ts'
 import { followedKind } from './judge/kinds.ts'
 import { isGone, isReady, judgePod, type PodFinding } from './judge/pod.ts'
 import type { Snapshot } from './judge/workload.ts'
+import { kubectlCommand, typedName } from './kubectl-commands.ts'
 import type { Workload } from './release-watch.ts'
 
 const CULPRITS = 3
@@ -19,18 +21,37 @@ const EVENTS = 8
 /** The kubelet's own words, in place of a log that was cleared away. */
 const LOG_IS_GONE = 'unable to retrieve container logs for '
 
-/** Of the workloads that have failed; where none has and the time is over, of all that are not healthy. Who the verdict names comes first. */
+/** A workload to be looked into. */
+export interface Patient {
+  readonly workload: Workload
+  readonly snapshot: Snapshot
+  /** Where the user's file declares the workload, or a container of it. */
+  readonly position: (container: string | undefined) => FilePosition | undefined
+  /** The command that shows the workload as it was deployed, from the release record; none where the record does not hold it. */
+  readonly record: readonly string[]
+}
+
+/** How many workloads are looked into: of hundreds that failed alike, the first tell it all. */
+const WORKLOADS = 10
+
+/**
+ * Of the workloads that have failed; where none has and the time is over, of all that are not healthy. Who the verdict names comes first.
+ * @param context of the kubeconfig, for the commands
+ */
 export async function diagnose(
   api: KubernetesApi,
+  context: string,
   verdict: Verdict,
-  release: readonly { workload: Workload; snapshot: Snapshot }[],
+  release: readonly Patient[],
 ): Promise<readonly Culprit[]> {
   const failed = verdict.workloads.filter(({ phase }) => phase === 'failed')
   const amiss = failed.length > 0 ? failed : verdict.workloads.filter(({ phase }) => phase !== 'healthy')
-  const names = new Set(amiss.map(({ workload }) => workload))
+  const names = amiss.map(({ workload }) => workload)
   const looks = release
-    .filter(({ snapshot }) => names.has(snapshot.name))
-    .map(({ workload, snapshot }) => diagnoseWorkload(api, workload, snapshot, verdict.culprit))
+    .filter(({ snapshot }) => names.includes(snapshot.name))
+    .toSorted((a, b) => names.indexOf(a.snapshot.name) - names.indexOf(b.snapshot.name))
+    .slice(0, WORKLOADS)
+    .map(patient => diagnoseWorkload(api, context, patient, verdict.culprit))
   return first((await Promise.all(looks)).flat(), ({ where }) => where === verdict.culprit)
 }
 
@@ -41,10 +62,11 @@ const whereOf = (pod: Pod, { container }: PodFinding): string =>
 
 async function diagnoseWorkload(
   api: KubernetesApi,
-  workload: Workload,
-  snapshot: Snapshot,
+  context: string,
+  patient: Patient,
   culprit: string,
 ): Promise<readonly Culprit[]> {
+  const { workload, snapshot, position, record } = patient
   const { object } = snapshot
   const kind = object === undefined ? undefined : followedKind(object)
   if (object === undefined || kind === undefined) return []
@@ -73,7 +95,7 @@ async function diagnoseWorkload(
   const culprits = [...byCause.values()]
     .flatMap(([entry]) => entry ?? [])
     .slice(0, CULPRITS)
-    .map(entry => diagnosePod(api, workload, snapshot.name, entry))
+    .map(entry => diagnosePod(api, context, patient, entry))
   if (culprits.length > 0) return Promise.all(culprits)
   // Pods that could not be created are told of by whoever was to create them.
   const makers = [object, ...snapshot.replicaSets] as readonly Maker[]
@@ -94,8 +116,22 @@ async function diagnoseWorkload(
       events: events.slice(-EVENTS).map(eventLine),
       logs: [],
       commands: [
-        `kubectl${workload.namespace === '' ? '' : ` -n ${workload.namespace}`} describe ${workload.kind.toLowerCase()} ${workload.name}`,
+        kubectlCommand(context, workload.namespace, 'describe', typedName(workload)),
+        ...(workload.namespace === ''
+          ? []
+          : [kubectlCommand(context, workload.namespace, 'get', 'events', '--sort-by=.lastTimestamp')]),
       ],
+      lastingCommands: [
+        kubectlCommand(
+          context,
+          workload.namespace,
+          'get',
+          'events',
+          `--field-selector=involvedObject.name=${maker.metadata?.name ?? ''}`,
+        ),
+        ...record,
+      ],
+      ...positioned(position(undefined)),
     },
   ]
 }
@@ -109,10 +145,14 @@ function refusalOf(status: Maker['status']): { reason?: string; message?: string
   return status?.conditions?.find(condition => condition.type === 'ReplicaFailure' && condition.status === 'True')
 }
 
+function positioned(at: FilePosition | undefined): { at?: FilePosition } {
+  return at === undefined ? {} : { at }
+}
+
 async function diagnosePod(
   api: KubernetesApi,
-  workload: Workload,
-  name: string,
+  context: string,
+  { workload, snapshot, position, record }: Patient,
   entry: { pod: Pod; finding: PodFinding; events: readonly Event[] },
 ): Promise<Culprit> {
   const { pod, finding, events } = entry
@@ -121,10 +161,10 @@ async function diagnosePod(
   const status = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].find(
     candidate => candidate.name === container,
   )
-  const of = container === undefined ? '' : ` -c ${container}`
-  const previous = (status?.restartCount ?? 0) > 0 ? ' --previous' : ''
+  const kubectl = (...words: readonly string[]): string => kubectlCommand(context, workload.namespace, ...words)
+  const spoke = container !== undefined && hasRun(status)
   return {
-    workload: name,
+    workload: snapshot.name,
     where: whereOf(pod, finding),
     reason: finding.reason,
     message: finding.message,
@@ -132,9 +172,16 @@ async function diagnosePod(
     events: events.slice(-EVENTS).map(eventLine),
     logs: container === undefined ? [] : await logs(api, workload.namespace, podName, container, status),
     commands: [
-      `kubectl -n ${workload.namespace} describe pod ${podName}`,
-      ...(wasStarted(status) ? [`kubectl -n ${workload.namespace} logs ${podName}${of}${previous}`] : []),
+      kubectl('describe', `pod/${podName}`),
+      ...(spoke ? [kubectl('logs', podName, '-c', container)] : []),
+      ...(spoke && (status?.restartCount ?? 0) > 0 ? [kubectl('logs', podName, '-c', container, '--previous')] : []),
+      kubectl('get', typedName(workload), '-o', 'yaml'),
     ],
+    lastingCommands: [
+      kubectl('get', 'events', `--field-selector=involvedObject.name=${podName}`, '--sort-by=.lastTimestamp'),
+      ...record,
+    ],
+    ...positioned(position(container)),
   }
 }
 
@@ -148,7 +195,7 @@ function facts(pod: Pod, status: ContainerStatus | undefined): readonly (readonl
     ...(status === undefined
       ? []
       : [
-          ['image', imageOf(pod, status)] as const,
+          ['image', imageOf(pod, status.name) ?? status.image ?? ''] as const,
           ['state', state ?? 'unknown'] as const,
           ['restarts', String(status.restartCount ?? 0)] as const,
         ]),
@@ -158,14 +205,10 @@ function facts(pod: Pod, status: ContainerStatus | undefined): readonly (readonl
   ]
 }
 
-/** As the manifest names it: the runtime may know the same bytes by another name. */
-function imageOf({ spec }: Pod, status: ContainerStatus): string {
-  const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]
-  return containers.find(({ name }) => name === status.name)?.image ?? status.image ?? ''
+/** As it was asked for: the status may name it by any other tag that the node has for the same content. */
+function imageOf({ spec }: Pod, container: string): string | undefined {
+  return [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].find(({ name }) => name === container)?.image
 }
-
-const wasStarted = (status: ContainerStatus | undefined): boolean =>
-  (status?.restartCount ?? 0) > 0 || status?.state?.running !== undefined || status?.state?.terminated !== undefined
 
 /** The current run's last lines and the previous run's: a container in its back-off has both, or only the one that just ended. */
 async function logs(
@@ -175,7 +218,7 @@ async function logs(
   container: string,
   status: ContainerStatus | undefined,
 ): Promise<Culprit['logs']> {
-  if (!wasStarted(status)) return []
+  if (!hasRun(status)) return []
   const kinds = [
     { previous: 'false', title: 'Log' },
     ...((status?.restartCount ?? 0) > 0 ? [{ previous: 'true', title: 'Log of the run before' }] : []),
@@ -200,6 +243,10 @@ async function logs(
   )
   const spoken = found.filter(log => log.lines.length > 0)
   return spoken.filter((log, index) => index === 0 || log.lines.join('\n') !== spoken[0]?.lines.join('\n'))
+}
+
+function hasRun(status: ContainerStatus | undefined): boolean {
+  return (status?.restartCount ?? 0) > 0 || status?.state?.running !== undefined || status?.state?.terminated !== undefined
 }
 
 function eventLine(event: Event): string {

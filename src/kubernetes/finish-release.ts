@@ -1,10 +1,10 @@
 // The post step's work: a release that a cancel or a kill left in the middle is put back, waited for, and recorded.
 import { systemClock } from '../deploy/clock.ts'
 import { putBack } from '../deploy/engine.ts'
-import { parseReleaseAddress } from '../deploy/release-address.ts'
+import { formatReleaseAddress, parseReleaseAddress } from '../deploy/release-address.ts'
 import type { Runner } from '../runner/action.ts'
 import { inputVariable } from '../runner/inputs.ts'
-import { inline } from '../runner/markdown.ts'
+import { codeBlock, inline } from '../runner/markdown.ts'
 import { connect } from './connection.ts'
 import { KubernetesPlatform } from './platform.ts'
 
@@ -19,9 +19,11 @@ const LOCK_WAIT_MS = 90_000
  * @returns what there is to say of it in the job summary
  */
 export async function finishRelease(runner: Runner): Promise<string | undefined> {
-  const release = runner.env['STATE_release'] ?? ''
-  if (release === '') return undefined
-  const address = parseReleaseAddress(release)
+  const remembered = runner.env['STATE_release'] ?? ''
+  const locked = runner.env['STATE_lock'] ?? ''
+  // What the lock is of is written as the address of a release that is yet to come.
+  if (remembered === '' && locked === '') return undefined
+  const address = parseReleaseAddress(remembered === '' ? locked : remembered)
   if (address.platform !== 'k8s') return undefined
   const { env, log, temporary, cancelled, ending } = runner
   const given = (input: string): string => env[inputVariable(input)] ?? ''
@@ -41,17 +43,23 @@ export async function finishRelease(runner: Runner): Promise<string | undefined>
       namespace: address.namespace,
       target,
       lockWaitMs: LOCK_WAIT_MS,
+      context: connection.context,
       env,
       clock: systemClock,
       log,
       cancelled,
     })
-    if (!(await platform.isUnfinished(address.number))) return undefined
+    const number = remembered === '' ? await platform.findLeftBehind() : address.number
+    if (number === undefined || !(await platform.isUnfinished(number))) {
+      await platform.releaseLeftBehind()
+      return undefined
+    }
+    const release = formatReleaseAddress({ ...address, number })
     log.info(`${release} was not finished`)
     await platform.lock()
     try {
       // Another run may have had the lock meanwhile, and have taken the release up: what it made live is not ours to undo.
-      const unfinished = await platform.resume(address.number)
+      const unfinished = await platform.resume(number)
       if (unfinished === undefined) {
         log.info(`${release} was taken up by another run meanwhile: nothing is left to do`)
         return undefined
@@ -73,9 +81,10 @@ export async function finishRelease(runner: Runner): Promise<string | undefined>
         cancelled,
         ending,
       }
-      const { message } = await putBack(platform, options, failure, unfinished)
+      const { message, remedies } = await putBack(platform, options, failure, unfinished)
       log.warning(message, release)
-      return `## ${release}: ⚠️ Finished after the run had ended\n\n${inline(message)}`
+      const commands = remedies.length === 0 ? '' : `\n\nTo finish it by hand:\n\n${codeBlock(remedies.join('\n'), 'sh')}`
+      return `## ${release}: ⚠️ Finished after the run had ended\n\n${inline(message)}${commands}`
     } finally {
       await platform.unlock()
     }

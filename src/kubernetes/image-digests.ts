@@ -88,6 +88,42 @@ export class ImageResolver {
     }
   }
 
+  /**
+   * All digests by which a runtime may name what it runs of the image: its own, its platforms' manifests', their configurations'. Undefined where the
+   * registry can't be asked.
+   */
+  async digestsWithin(image: string, digest: string): Promise<readonly string[] | undefined> {
+    try {
+      const reference = parseReference(image)
+      const credentials = await this.#login(reference.registry)
+      return await this.#within(reference, credentials, client => client.digestsWithin(digest))
+    } catch (error) {
+      if (error instanceof ExpectedFailure) return undefined
+      throw error
+    }
+  }
+
+  /** Asks the registry of an image, with a limit on its patience. */
+  async #within<T>(
+    { registry, repository }: ImageReference,
+    credentials: Credentials | undefined,
+    ask: (client: Registry) => Promise<T>,
+  ): Promise<T> {
+    const { clock = systemClock, timeoutMs = TIMEOUT_MS, signal } = this.#options
+    const late = new AbortController()
+    const stop = clock.after(timeoutMs, () => late.abort())
+    const either = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal])
+    try {
+      return await ask(new Registry({ registry, repository, credentials, signal: either, sleep: ms => sleep(clock, ms, either) }))
+    } catch (error) {
+      if (late.signal.aborted && signal?.aborted !== true)
+        throw new ExpectedFailure('Unreachable', `${registry} did not answer within ${timeoutMs / 1_000} s`, { cause: error })
+      throw error
+    } finally {
+      stop()
+    }
+  }
+
   #remember(image: string, ask: (reference: ImageReference) => Promise<ImageResolution>, who = ''): Promise<ImageResolution> {
     const key = `${who} ${image}`
     const known = this.#answers.get(key)
@@ -127,46 +163,15 @@ export class ImageResolver {
   }
 
   async #ask(reference: ImageReference, credentials: Credentials | undefined): Promise<ImageResolution> {
-    const { timeoutMs = TIMEOUT_MS, signal } = this.#options
     const { registry, tag = 'latest', digest } = reference
-    let late = false
     try {
-      const found = await this.#within(
-        reference,
-        credentials,
-        client => client.digest(digest ?? tag),
-        () => {
-          late = true
-        },
-      )
+      const found = await this.#within(reference, credentials, client => client.digest(digest ?? tag))
       return found === undefined ? { missing: true } : { digest: found }
     } catch (error) {
-      if (!(error instanceof ExpectedFailure) || signal?.aborted === true) throw error
-      if (late) return { unknown: `${registry} did not answer within ${timeoutMs / 1_000} s`, refused: false }
+      if (!(error instanceof ExpectedFailure) || this.#options.signal?.aborted === true) throw error
       const refused = error.reason === 'Unauthorized' || error.reason === 'Forbidden'
       const who = credentials === undefined ? 'without credentials' : 'with the credentials there are'
       return { unknown: refused ? `${registry} refuses to show it ${who}` : sentence(error.message), refused }
-    }
-  }
-
-  /** Asks the registry of an image, for as long as is given to it. */
-  async #within<T>(
-    { registry, repository }: ImageReference,
-    credentials: Credentials | undefined,
-    ask: (client: Registry) => Promise<T>,
-    onLate: () => void = () => undefined,
-  ): Promise<T> {
-    const { clock = systemClock, timeoutMs = TIMEOUT_MS, signal } = this.#options
-    const late = new AbortController()
-    const stop = clock.after(timeoutMs, () => {
-      onLate()
-      late.abort()
-    })
-    const either = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal])
-    try {
-      return await ask(new Registry({ registry, repository, credentials, signal: either, sleep: ms => sleep(clock, ms, either) }))
-    } finally {
-      stop()
     }
   }
 }

@@ -116,7 +116,23 @@ export class LeaseLock {
     }
   }
 
-  /** Takes the lock when it is free, ours or run out; else returns who holds it. */
+  /** Whether a process of this very step has it, or had it when it was killed. */
+  async isOurs(): Promise<boolean> {
+    try {
+      const lease = await this.#read()
+      return lease !== undefined && holderOf(lease) === this.#holder
+    } catch (error) {
+      throw asExpectedFailure(error, `Reading the lock (lease ${this.#name})`)
+    }
+  }
+
+  /** Gives back what a process of this very step has left behind when it was killed. Never throws, as `release`. */
+  async releaseLeftBehind(): Promise<void> {
+    this.#held = true
+    await this.release()
+  }
+
+  /** Takes the lock when it is free, ours, run out or a dead run's; else returns who holds it. */
   async #try(): Promise<string | undefined> {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -141,7 +157,8 @@ export class LeaseLock {
     const holder = holderOf(lease)
     const renewed = Date.parse(spec?.renewTime ?? '')
     const alive = this.#api.now() - renewed < (spec?.leaseDurationSeconds ?? LEASE_SECONDS) * 1_000
-    if (holder !== '' && holder !== this.#holder && alive) return foreignLine(holder, 300)
+    if (holder !== '' && holder !== this.#holder && alive && !isEarlierAttempt(holder, this.#holder))
+      return foreignLine(holder, 300)
     await this.#replace(this.#lease({ resourceVersion: lease.metadata.resourceVersion ?? '' }))
     return undefined
   }
@@ -223,6 +240,16 @@ export class LeaseLock {
       ),
     )
   }
+}
+
+/** A run is only run again once its earlier attempt is over (docs.github.com, "Re-running workflows and jobs"). */
+function isEarlierAttempt(other: string, own: string): boolean {
+  const parse = (holder: string): readonly [run: string, attempt: number] | undefined => {
+    const found = /^(\S+) \((\d+),/.exec(holder)
+    return found === null ? undefined : [found[1] ?? '', Number(found[2])]
+  }
+  const [theirs, mine] = [parse(other), parse(own)]
+  return theirs !== undefined && mine !== undefined && theirs[0] === mine[0] && theirs[1] < mine[1]
 }
 
 function holderOf(lease: KubernetesObject): string {

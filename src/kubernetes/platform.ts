@@ -1,23 +1,29 @@
 // Kubernetes as the engine sees it: a release is a list of steps, its state a Secret, its lock a Lease, its workloads under one watch.
 import { type Clock, sleep } from '../deploy/clock.ts'
 import { follow, type Observation } from '../deploy/follow.ts'
-import type { Change, Culprit, Plan, Platform, Proof, ReleaseStatus } from '../deploy/platform.ts'
+import type { Change, Culprit, ImageChange, Plan, Platform, Proof, ReleaseStatus } from '../deploy/platform.ts'
 import type { Verdict } from '../deploy/verdict.ts'
-import { ExpectedFailure, messageOf } from '../runner/failure.ts'
+import { ExpectedFailure, type FilePosition, messageOf } from '../runner/failure.ts'
 import type { Log } from '../runner/log.ts'
 import { runAddress } from '../runner/run-address.ts'
-import type { KubernetesApi } from './api.ts'
-import { changeOf, diffOf } from './change.ts'
-import { diagnose } from './diagnosis.ts'
-import type { ImageResolver } from './image-digests.ts'
+import { asExpectedFailure, type KubernetesApi } from './api.ts'
+import { changeOf, diffOf, lostChanges } from './change.ts'
+import { diagnose, type Patient } from './diagnosis.ts'
+import { ImageResolver } from './image-digests.ts'
 import { containerImages } from './images.ts'
 import { followedKind, runsPods } from './judge/kinds.ts'
+import { commandsToUndo, readRecord, type WayBack } from './kubectl-commands.ts'
 import { LeaseLock, lockHolder } from './lease-lock.ts'
 import { groupOf, type KubernetesObject, objectKey, objectName } from './objects.ts'
 import { applyOrder, isBeforeWorkloads } from './order.ts'
 import type { PreflightContext, PreflightMode } from './preflight/preflight.ts'
-import { provenDigests } from './proof.ts'
+import { judgeDigests, provenDigests } from './proof.ts'
 import {
+  explainInventoryOnly,
+  fitted,
+  inventoryOf,
+  knownStates,
+  LARGEST_BYTES,
   liveRecord,
   type ObjectState,
   type RecordContent,
@@ -26,7 +32,10 @@ import {
   unfinishedRecords,
 } from './release-record.ts'
 import { ReleaseWatch, type Workload } from './release-watch.ts'
+import { concealSecrets, concealUsedSecrets } from './secret-values.ts'
+import { proveEndpoints } from './service-endpoints.ts'
 import {
+  asPutBack,
   beingDeleted,
   FIELD_MANAGER,
   isMadeAnew,
@@ -48,6 +57,8 @@ export interface Target {
   readonly restores: number
   /** True where what is put back has no record: it was live before the first one. */
   readonly restoresOriginal?: boolean
+  /** The commit of what is put back. Default: the run's own. */
+  readonly commit?: string
   /** The releases that are taken away by this one, and are marked so when this one is up. */
   readonly replaces?: readonly number[]
 }
@@ -65,6 +76,8 @@ export interface KubernetesPlatformOptions {
   readonly lockWaitMs: number
   /** Time for the hooks of a Helm chart that come before its workloads. */
   readonly hookTimeoutMs?: number
+  /** The kubeconfig's context, for commands that are shown; empty where there is none. */
+  readonly context?: string
   readonly env: NodeJS.ProcessEnv
   readonly clock: Clock
   readonly log: Log
@@ -90,6 +103,9 @@ export class KubernetesPlatform implements Platform {
   #content: RecordContent | undefined
   #watch: ReleaseWatch | undefined
   #putBack = false
+  #revision = ''
+  /** The content of the record that is taken up, in the post step. */
+  #resumed: RecordContent | undefined
   readonly #applied = new Map<string, KubernetesObject>()
 
   constructor(options: KubernetesPlatformOptions) {
@@ -97,6 +113,7 @@ export class KubernetesPlatform implements Platform {
     this.#options = options
     this.#records = new ReleaseRecords(api, namespace, app)
     this.#lock = new LeaseLock({ api, namespace, app, holder: lockHolder(env), clock })
+    concealSecrets(options.intended ?? [], [namespace, app], options.log)
   }
 
   async lock(): Promise<void> {
@@ -119,9 +136,16 @@ export class KubernetesPlatform implements Platform {
     this.#known = await this.#records.list()
     this.#target = await this.#options.target(this.#known)
     const steps = await this.#takeUp(this.#target.steps, this.#unfinished())
+    const { api, namespace, app, log } = this.#options
+    concealSecrets(steps, [namespace, app], log)
     for (const { live } of steps) if (live?.metadata.deletionTimestamp != null) throw beingDeleted(live)
-    const [tried] = await Promise.all([this.#tryAll(steps), this.#startWatch(steps)])
+    const [tried] = await Promise.all([
+      this.#tryAll(steps),
+      this.#startWatch(steps),
+      concealUsedSecrets(api, steps, namespace, log),
+    ])
     this.#steps = tried
+    concealSecrets(tried, [namespace, app], log)
     await this.#lookAhead()
     const live = liveRecord(this.#known)
     const workloads = this.#steps.filter(isWorkload)
@@ -132,7 +156,9 @@ export class KubernetesPlatform implements Platform {
           object: this.#nameOf(step.body),
         }))
         .map((change, index) => this.#withMakingAnew(change, this.#steps[index])),
+      images: this.#steps.flatMap(step => this.#imageChanges(step)),
       previousRelease: this.#records.address(live?.number ?? 0),
+      previousCommit: commitOf(live),
       takesUpUnfinished: this.#unfinished().length > 0,
       somethingToGoBackTo:
         live !== undefined || (workloads.length > 0 ? workloads : this.#steps).some(step => step.before !== undefined),
@@ -175,7 +201,7 @@ export class KubernetesPlatform implements Platform {
     const { env } = this.#options
     const content: RecordContent = {
       objects: this.#steps.map(stateOf),
-      commit: env['GITHUB_SHA'] ?? '',
+      commit: this.#target.commit ?? env['GITHUB_SHA'] ?? '',
       run: runAddress(env),
       actor: env['GITHUB_ACTOR'] ?? '',
       restores: this.#target.restores,
@@ -186,6 +212,7 @@ export class KubernetesPlatform implements Platform {
     for (let number = (this.#known[0]?.number ?? 0) + 1; ; number++) {
       const record = await this.#records.create(number, content)
       if (record === undefined) continue
+      this.#warnOfInventory(content)
       this.#number = number
       this.#content = content
       // Those that the live release has overtaken are closed too: nobody may ever go back to what was before them.
@@ -289,23 +316,63 @@ export class KubernetesPlatform implements Platform {
   async diagnose(verdict: Verdict): Promise<readonly Culprit[]> {
     if (this.#watch === undefined) return []
     const watch = this.#watch
-    const release = workloadsOf(this.#steps).map(workload => ({ workload, snapshot: watch.snapshot(workload) }))
-    return diagnose(this.#options.api, verdict, release)
+    const release = this.#steps
+      .filter(step => step.action !== 'delete')
+      .flatMap((step): readonly Patient[] => {
+        const workload = workloadOf(step.body)
+        if (workload === undefined) return []
+        const position = (container: string | undefined): FilePosition | undefined => positionOfContainer(step, container)
+        const record = readRecord([step.body], 'after', '.', this.#wayBack())
+        return [{ workload, snapshot: watch.snapshot(workload), position, record }]
+      })
+    return diagnose(this.#options.api, this.#options.context ?? '', verdict, release)
   }
 
   async prove(): Promise<Proof> {
     const watch = this.#watch
     if (watch === undefined) return { digests: {}, revision: '' }
-    return provenDigests(workloadsOf(this.#steps).map(workload => watch.snapshot(workload)))
+    const { api, clock, log, preflight, env, cancelled } = this.#options
+    const workloads = workloadsOf(this.#steps).map(workload => ({ workload, snapshot: watch.snapshot(workload) }))
+    const found = provenDigests(workloads.map(({ snapshot }) => snapshot))
+    const proof: Proof = { digests: found.digests, revision: found.revision }
+    this.#revision = found.revision
+    try {
+      const images = preflight?.images ?? ImageResolver.ofRunner(env, clock, cancelled)
+      const served = workloads
+        .filter(({ workload }) => servesRequests(workload))
+        .map(({ workload, snapshot }) => ({
+          namespace: workload.namespace,
+          pods: followedKind(workload)?.pods(snapshot) ?? [],
+        }))
+      const nameOf = (name: string, namespace: string): string =>
+        this.#nameOf({ apiVersion: 'v1', kind: 'Service', metadata: { name, namespace } })
+      const [digests, endpoints] = await Promise.all([
+        judgeDigests(found, (image, digest) => images.digestsWithin(image, digest)),
+        proveEndpoints(api, served, nameOf, clock),
+      ])
+      return {
+        ...proof,
+        proven: [...digests.proven, ...endpoints.proven],
+        doubts: [...digests.doubts, ...endpoints.doubts],
+      }
+    } catch (error) {
+      log.debug(`Not all of what runs could be proven: ${messageOf(error)}`)
+      return proof
+    }
   }
 
   async restore(): Promise<readonly string[]> {
     await this.#lock.assertHeld()
+    if (this.#resumed?.inventory !== undefined)
+      throw new ExpectedFailure('NotFound', explainInventoryOnly(this.#records.address(this.#number), this.#resumed), {
+        commands: this.#commandsToUndo(this.#steps),
+      })
     const failures: { readonly step: Step; readonly error: unknown }[] = []
     const done: string[] = []
     const undo = async (step: Step): Promise<void> => {
       try {
         await this.#lock.assertHeld()
+        await this.#tellOfStrangers(step)
         const object = await undoStep(this.#options.api, step)
         this.#took(step, object)
         this.#unstick(step, object)
@@ -337,7 +404,8 @@ export class KubernetesPlatform implements Platform {
       const more = failures.length - told.length
       throw new ExpectedFailure(
         unreachable ? 'Unreachable' : 'Conflict',
-        `${failures.length} of ${touched.length} objects could not be put back (${told.join('; ')}${more > 0 ? `; and ${more} more` : ''}). Remove the cause, then run the rollback action with to: previous; what was live before is in the Secret ${this.#options.app}.r${this.#number}.`,
+        `${failures.length} of ${touched.length} objects could not be put back (${told.join('; ')}${more > 0 ? `; and ${more} more` : ''}). Remove the cause, then run the commands in the job summary, which finish it from the Secret ${this.#options.app}.r${this.#number}.`,
+        { commands: this.#commandsToUndo(failures.map(({ step }) => step)) },
       )
     }
     for (const { step, error } of failures) {
@@ -358,7 +426,14 @@ export class KubernetesPlatform implements Platform {
       return this.#records.update(this.#number, status, message, { leftInPlace })
     }
     const before = this.#content
-    const content = before === undefined ? undefined : { ...before, objects: this.#steps.map(step => this.#finalState(step)) }
+    const content =
+      before === undefined
+        ? undefined
+        : {
+            ...before,
+            objects: this.#steps.map(step => this.#finalState(step)),
+            ...(this.#revision === '' ? {} : { revision: this.#revision }),
+          }
     await this.#records.update(this.#number, status, message, { content })
     const there = this.#known.filter(({ number }) => this.#target.replaces?.includes(number))
     for (const { number } of there)
@@ -380,12 +455,67 @@ export class KubernetesPlatform implements Platform {
     const record = await this.#records.get(number, this.#known)
     if (record.status !== 'pending') return undefined
     this.#number = number
-    this.#steps = record.content().objects.map(stepToUndo)
+    const content = record.content()
+    this.#resumed = content
+    this.#steps = knownStates(content).map(stepToUndo)
+    concealSecrets(this.#steps, [this.#options.namespace, this.#options.app], this.#options.log)
     await this.#startWatch(this.#steps)
-    const { previous } = record.content()
+    const { previous } = content
     return {
       previousRelease: this.#records.address(previous),
-      somethingToGoBackTo: previous !== 0 || this.#steps.filter(isWorkload).some(step => step.before !== undefined),
+      somethingToGoBackTo: previous !== 0 || inventoryOf(content).some(entry => entry.before && runsPods(entry.reference)),
+    }
+  }
+
+  #imageChanges(step: Step): readonly ImageChange[] {
+    if (step.action === 'delete') return []
+    const before = new Map(
+      step.live === undefined ? [] : containerImages(step.live).map(({ container, image }) => [container, image]),
+    )
+    return containerImages(step.desired ?? step.body)
+      .filter(({ container, image }) => before.get(container) !== image)
+      .map(({ container, image }) => ({
+        workload: this.#nameOf(step.body),
+        container,
+        from: before.get(container) ?? '',
+        to: image,
+      }))
+  }
+
+  #warnOfInventory(content: RecordContent): void {
+    const { content: kept, bytes } = fitted(content)
+    if (kept.inventory === undefined) return
+    this.#options.log.warning(
+      `The release's objects take ${Math.round(bytes / 1_024)} KiB compressed, more than the ${LARGEST_BYTES / 1_024} KiB that a release record holds: only their names and images are written down. Should the release fail, this run still puts everything back; a later run, the post step and the rollback action can't. Split the release into several apps.`,
+    )
+  }
+
+  #commandsToUndo(steps: readonly Step[]): readonly string[] {
+    return commandsToUndo(steps, this.#wayBack())
+  }
+
+  #wayBack(): WayBack {
+    const { context = '', namespace, app } = this.#options
+    const content = this.#resumed ?? this.#content
+    const hasObjects = content !== undefined && fitted(content).content.inventory === undefined
+    return { context, namespace, secret: `${app}.r${this.#number}`, hasObjects }
+  }
+
+  /** What somebody else has changed in an object since this release applied it is about to be lost with the release. */
+  async #tellOfStrangers(step: Step): Promise<void> {
+    const applied = this.#applied.get(objectKey(step.body))
+    if (applied === undefined || step.before === undefined || step.action === 'delete') return
+    try {
+      const live = await readLive(this.#options.api, step.body)
+      if (live === undefined || live.metadata.uid !== applied.metadata.uid) return
+      const changes = lostChanges(applied, live, asPutBack(step.before, live, step.desired, step.keepReplicas))
+      if (changes !== undefined)
+        this.#options.log.warning(
+          `${this.#nameOf(step.body)} was changed by somebody else while it was being deployed (${changes}): that is put back with the rest.`,
+        )
+    } catch (error) {
+      // It is only for the telling: what cannot be read is not told.
+      if (!(error instanceof ExpectedFailure)) throw error
     }
   }
 
@@ -399,6 +529,18 @@ export class KubernetesPlatform implements Platform {
 
   get releaseNumber(): number {
     return this.#number
+  }
+
+  /** The release that a killed process of this very step has written down without hearing of it; undefined where there is none. */
+  async findLeftBehind(): Promise<number | undefined> {
+    if (!(await this.#lock.isOurs())) return undefined
+    const run = runAddress(this.#options.env)
+    return unfinishedRecords(await this.#records.list()).find(record => record.content().run === run)?.number
+  }
+
+  /** Gives back the lock that a killed process of this very step may have left behind. */
+  async releaseLeftBehind(): Promise<void> {
+    await this.#lock.releaseLeftBehind()
   }
 
   /** True while the release of that number waits to be finished. Asks without the lock: only what is said under it holds. */
@@ -420,7 +562,11 @@ export class KubernetesPlatform implements Platform {
       const workload = workloadOf(step.body)
       if (workload !== undefined && step.action === 'delete') this.#watch.expectAbsence(workload)
     }
-    await this.#watch.start()
+    try {
+      await this.#watch.start()
+    } catch (error) {
+      throw asExpectedFailure(error, "Watching the release's workloads")
+    }
   }
 
   /** A server-side dry run of every step: what the server would refuse is refused here, before anything is changed. All refusals are told at once. */
@@ -469,7 +615,20 @@ export class KubernetesPlatform implements Platform {
       this.#options.log.info(
         `Release ${this.#records.address(number)} was never finished: its run died in the middle. It is taken up by this one.`,
       )
-    const objects = dead.flatMap(record => record.content().objects)
+    const contents = dead.map(record => record.content())
+    const objects = contents.flatMap(knownStates)
+    const lost = contents
+      .flatMap(({ inventory = [] }) => inventory.filter(entry => entry.before))
+      .map(({ reference }) => reference)
+    if (lost.length > 0)
+      this.#options.log.warning(
+        `How ${lost
+          .slice(0, 5)
+          .map(object => this.#nameOf(object))
+          .join(
+            ', ',
+          )}${lost.length > 5 ? ` and ${lost.length - 5} more` : ''} stood before the run that died is not known, for the release was too large for its record. Should this release fail, they go back to how they are now.`,
+      )
     const states = new Map(objects.map(state => [objectKey(state.reference), state]))
     const known = new Set(steps.map(step => objectKey(step.body)))
     const left = [...states].filter(([key, { reference }]) => !known.has(key) && reference.kind !== 'Namespace')
@@ -570,6 +729,26 @@ function workloadOf(object: KubernetesObject): Workload | undefined {
   if (followedKind(object) === undefined) return undefined
   const { apiVersion, kind, metadata } = object
   return { apiVersion, kind, namespace: metadata.namespace ?? '', name: metadata.name }
+}
+
+/** Pods of these stand behind Services; a Job's come and go. */
+function servesRequests({ kind }: Workload): boolean {
+  return kind === 'Deployment' || kind === 'StatefulSet' || kind === 'DaemonSet'
+}
+
+/** Of a record that is damaged nothing is known, which is no reason not to deploy. */
+function commitOf(record: ReleaseRecord | undefined): string {
+  try {
+    return record?.content().commit ?? ''
+  } catch (error) {
+    if (error instanceof ExpectedFailure) return ''
+    throw error
+  }
+}
+
+function positionOfContainer(step: Step, container: string | undefined): FilePosition | undefined {
+  const image = container === undefined ? undefined : containerImages(step.body).find(own => own.container === container)
+  return (image === undefined ? undefined : step.position(image.path)) ?? step.position([])
 }
 
 function isWorkload(step: Step): boolean {

@@ -1,7 +1,7 @@
 // What a release no longer holds: objects of the live release's own inventory that the manifests have dropped. Nothing is ever guessed from labels.
 import type { KubernetesApi } from './api.ts'
 import { type KubernetesObject, objectKey } from './objects.ts'
-import type { ReleaseRecord } from './release-record.ts'
+import { inventoryOf, type ReleaseRecord } from './release-record.ts'
 import { FIELD_MANAGER, readLive, type Step } from './steps.ts'
 import { holdsWhatOthersPut } from './targets.ts'
 
@@ -19,10 +19,12 @@ export async function stepsToPrune(
 ): Promise<Step[]> {
   if (live === undefined) return []
   const kept = new Set(objects.map(objectKey))
-  const dropped = live.content().objects.filter(state => state.after !== undefined && !kept.has(objectKey(state.reference)))
+  const content = live.content()
+  const guarded = new Set(content.objects.filter(({ after }) => isProtected(after)).map(({ reference }) => objectKey(reference)))
+  const dropped = inventoryOf(content).filter(({ reference, after }) => after && !kept.has(objectKey(reference)))
   const steps = await Promise.all(
     dropped
-      .filter(state => !holdsWhatOthersPut(state.reference) && !isProtected(state.after))
+      .filter(({ reference }) => !holdsWhatOthersPut(reference) && !guarded.has(objectKey(reference)))
       .map(async ({ reference }): Promise<Step[]> => {
         const object = await readLive(api, reference)
         if (object === undefined || isProtected(object)) return []

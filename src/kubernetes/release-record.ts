@@ -10,8 +10,8 @@ import type { KubernetesObject } from './objects.ts'
 export const RECORD_TYPE = 'deploy-actions/release.v1'
 /** How many records of an app are kept, beside the last verified one and the one that is live. */
 export const RECORDS_KEPT = 10
-/** What a Secret may hold is 1 MiB (Kubernetes documentation, Secrets); base64 and metadata are counted too. */
-const LARGEST_BYTES = 768 * 1024
+/** What a Secret's values may hold together, base64 not counted (k8s.io/api, core/v1, MaxSecretSize). */
+export const LARGEST_BYTES = 1024 * 1024
 /** A record is ours, but its bytes come from the cluster: what it unpacks to is bounded. */
 const LARGEST_UNPACKED_BYTES = 64 * 1024 * 1024
 
@@ -27,8 +27,19 @@ export interface ObjectState {
   readonly keepReplicas: boolean
 }
 
+/** What is left of an object's state in a record that could not hold it whole. */
+export interface InventoryEntry {
+  readonly reference: KubernetesObject
+  /** Whether it was there before the release, and after it. */
+  readonly before: boolean
+  readonly after: boolean
+}
+
 export interface RecordContent {
+  /** Empty where there is an `inventory`. */
   readonly objects: readonly ObjectState[]
+  /** Of a release whose objects were too large for its record: which they are, but not how they stood. It cannot be gone back to. */
+  readonly inventory?: readonly InventoryEntry[]
   readonly commit: string
   readonly run: string
   readonly actor: string
@@ -39,6 +50,8 @@ export interface RecordContent {
   /** What was live before: its number, 0 where it had no record. */
   readonly previous: number
   readonly images: Readonly<Record<string, string>>
+  /** The platform's own revision numbers when it was up, as the output `revision` has them. */
+  readonly revision?: string
 }
 
 export interface ReleaseRecord {
@@ -115,7 +128,7 @@ export class ReleaseRecords {
           'app.kubernetes.io/managed-by': 'deploy-actions',
         },
       },
-      data: { release: pack(content) },
+      data: { release: pack(content).data },
     }
     try {
       return this.#read(
@@ -142,7 +155,7 @@ export class ReleaseRecords {
         labels: { [LABEL.status]: status },
         annotations: { [MESSAGE]: message.slice(0, 2_000), [LEFT_IN_PLACE]: leftInPlace ? 'true' : null },
       },
-      ...(content === undefined ? {} : { data: { release: pack(content) } }),
+      ...(content === undefined ? {} : { data: { release: pack(content).data } }),
     }
     try {
       await this.#api.request('PATCH', `/api/v1/namespaces/${this.namespace}/secrets/${name}`, {
@@ -223,15 +236,53 @@ export function recordsThereAre(records: readonly ReleaseRecord[]): string {
   return `there are ${records.map(record => `${record.number} (${record.status})`).join(', ')}`
 }
 
-function pack(content: RecordContent): string {
-  const packed = gzipSync(JSON.stringify(content)).toString('base64')
+/**
+ * What a record holds of the content: all of it, or where that is too large its inventory.
+ * @throws ExpectedFailure when not even that fits
+ */
+export function fitted(content: RecordContent): { readonly content: RecordContent; readonly bytes: number } {
+  const { content: kept, bytes } = pack(content)
+  return { content: kept, bytes }
+}
+
+/** `bytes` is the compressed size of the whole. */
+function pack(content: RecordContent): { readonly data: string; readonly content: RecordContent; readonly bytes: number } {
+  const whole = gzipSync(JSON.stringify(content))
+  const bytes = whole.length
+  if (bytes <= LARGEST_BYTES) return { data: whole.toString('base64'), content, bytes }
+  const kept = { ...content, objects: [], inventory: inventoryOf(content) }
+  const packed = gzipSync(JSON.stringify(kept))
   if (packed.length > LARGEST_BYTES) {
     throw new ExpectedFailure(
       'InvalidInput',
-      `The release's objects take ${Math.round(packed.length / 1_024)} KiB compressed, more than the ${LARGEST_BYTES / 1_024} KiB that fit into a release record; nothing was changed. Split the release into several apps.`,
+      `Even the list of the release's ${content.objects.length} objects takes ${Math.round(packed.length / 1_024)} KiB compressed, more than the ${LARGEST_BYTES / 1_024} KiB that a release record holds; nothing was changed. Split the release into several apps.`,
     )
   }
-  return packed
+  return { data: packed.toString('base64'), content: kept, bytes }
+}
+
+/** Which objects a release had, whatever its record could hold of them. */
+export function inventoryOf({ objects, inventory }: RecordContent): readonly InventoryEntry[] {
+  return (
+    inventory ??
+    objects.map(({ reference, before, after }) => ({ reference, before: before !== undefined, after: after !== undefined }))
+  )
+}
+
+/** The states that are known: of a record that holds only an inventory those of objects which its release created, for these were not there before. */
+export function knownStates({ objects, inventory }: RecordContent): readonly ObjectState[] {
+  if (inventory === undefined) return objects
+  return inventory
+    .filter(entry => !entry.before)
+    .map(({ reference }) => ({ reference, before: undefined, after: undefined, keepReplicas: false }))
+}
+
+/** Why a release with such a record cannot be gone back to, and what can be done instead. */
+export function explainInventoryOnly(address: string, { commit, run }: RecordContent): string {
+  const from = [commit === '' ? '' : `its commit ${commit.slice(0, 12)}`, run === '' ? '' : `its run ${run}`].filter(
+    text => text !== '',
+  )
+  return `The objects of ${address} were too large for its release record, which holds only their names and images, so they cannot be put back from it. Deploy ${from.length === 0 ? 'that version' : from.join(', ')} again with deploy-k8s.`
 }
 
 function unpack(data: string, name: string): RecordContent {

@@ -273,7 +273,7 @@ async function put(
       const live = await readLive(api, object)
       if (runsOnce(object) && (live === undefined || madeAnew(live, object))) return live
       if (live?.metadata.deletionTimestamp != null) throw beingDeleted(live)
-      const target = withNodeOf(live, withChangesOfOthers(live, undone, keepReplicas ? withReplicasOf(live, object) : object))
+      const target = asPutBack(object, live, undone, keepReplicas)
       const there = live !== undefined && sameIntent(live, target)
       if (live !== undefined && there && attempt === 1) return live
       const written = live !== undefined && there ? live : await replaceOrCreate(api, target, live, query)
@@ -335,6 +335,16 @@ function withReplicasOf(live: KubernetesObject | undefined, object: KubernetesOb
   const replicas = (live as { spec?: { replicas?: number } } | undefined)?.spec?.replicas
   const spec = object['spec'] as { replicas?: number } | undefined
   return replicas === undefined || spec?.replicas === undefined ? object : { ...object, spec: { ...spec, replicas } }
+}
+
+/** What putting `object` back makes of `live`, which the release that is undone had made into `undone`. */
+export function asPutBack(
+  object: KubernetesObject,
+  live: KubernetesObject | undefined,
+  undone: KubernetesObject | undefined,
+  keepReplicas: boolean,
+): KubernetesObject {
+  return withNodeOf(live, withChangesOfOthers(live, undone, keepReplicas ? withReplicasOf(live, object) : object))
 }
 
 /** What somebody else has changed since the release, which had left it alone, stays: a note of `kubectl annotate`, a number of `kubectl scale`. */

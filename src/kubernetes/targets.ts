@@ -1,11 +1,23 @@
 // What a release is to make live, as steps: from a user's manifests, or from an earlier release's record.
 import { ExpectedFailure, type FilePosition } from '../runner/failure.ts'
+import { foreignLine } from '../runner/foreign-text.ts'
 import type { KubernetesApi } from './api.ts'
 import type { SetImageEntry } from './image-entries.ts'
 import { containerImages } from './images.ts'
 import type { Manifest } from './manifests.ts'
 import { groupOf, type KubernetesObject, objectKey, objectName } from './objects.ts'
-import { cameUp, isLeft, lastVerified, type ObjectState, type ReleaseRecord, recordsThereAre } from './release-record.ts'
+import {
+  cameUp,
+  explainInventoryOnly,
+  inventoryOf,
+  isLeft,
+  knownStates,
+  lastVerified,
+  type ObjectState,
+  type RecordContent,
+  type ReleaseRecord,
+  recordsThereAre,
+} from './release-record.ts'
 import { FIELD_MANAGER, readLive, runsOnce, type Step } from './steps.ts'
 
 const NOWHERE = (): FilePosition | undefined => undefined
@@ -97,13 +109,16 @@ function templateSpec(kind: string, containers: unknown): unknown {
   return kind === 'CronJob' ? { jobTemplate: { spec: spec } } : spec
 }
 
-export type RollbackTarget = 'previous' | 'last-verified' | number
+/** A tag of any of the release's images; a revision as the outputs of its deployment had it, `4` or `deployment/web=4`. */
+export type RollbackTarget = 'previous' | 'last-verified' | number | { readonly tag: string } | { readonly revision: string }
 
 /** The release that a rollback puts back, and the one that it takes away. */
 export interface RollbackChoice {
   /** Its number; 0 where it is what was live before the first record. */
   readonly number: number
   readonly states: readonly ObjectState[]
+  /** The commit it was deployed from; empty where that is not known. */
+  readonly commit: string
   readonly bad: ReleaseRecord
   /** The numbers of the releases that are rolled back with `bad`: itself, and what it had put back. None of them is gone back to again. */
   readonly replaces: readonly number[]
@@ -127,12 +142,13 @@ export function chooseRollback(
     )
   const replaces = cameUp(bad) ? originsOf(bad, records) : [bad.number]
   if (typeof to === 'number') return { ...byNumber(records, to, address), bad, replaces }
+  if (typeof to === 'object') return { ...chosenFrom(bySign(records, to), address), bad, replaces }
   const effective = cameUp(bad) ? effectiveNumber(bad, records) : bad.number
   const older = records.filter(
     record => cameUp(record) && record.number < bad.number && effectiveNumber(record, records) < effective,
   )
   const chosen = to === 'previous' ? older[0] : lastVerified(older)
-  if (chosen !== undefined) return { number: chosen.number, states: chosen.content().objects, bad, replaces }
+  if (chosen !== undefined) return { ...chosenFrom(chosen, address), bad, replaces }
   if (to === 'last-verified') {
     throw new ExpectedFailure(
       'NotFound',
@@ -143,8 +159,20 @@ export function chooseRollback(
   const before = origin?.content()
   // The record of what was there before it was trimmed away, or there never was one: the release itself still knows.
   const unrecorded = before !== undefined && !records.some(record => record.number === before.previous)
+  if (before !== undefined && unrecorded && before.inventory?.some(entry => entry.before) === true) {
+    throw new ExpectedFailure(
+      'NotFound',
+      `What was live before ${address(effective)} is written down nowhere: its objects were too large for the release record. Nothing was changed.`,
+    )
+  }
   if (before !== undefined && unrecorded && before.objects.some(state => state.before !== undefined))
-    return { number: before.previous, states: before.objects.map(state => ({ ...state, after: state.before })), bad, replaces }
+    return {
+      number: before.previous,
+      states: before.objects.map(state => ({ ...state, after: state.before })),
+      commit: '',
+      bad,
+      replaces,
+    }
   throw new ExpectedFailure(
     'NotFound',
     `There is no release before ${address(bad.number)} (${recordsThereAre(records)}); nothing was changed.`,
@@ -169,7 +197,7 @@ function byNumber(
   records: readonly ReleaseRecord[],
   to: number,
   address: (number: number) => string,
-): Pick<RollbackChoice, 'number' | 'states'> {
+): Pick<RollbackChoice, 'number' | 'states' | 'commit'> {
   const record = records.find(candidate => candidate.number === to)
   if (record === undefined)
     throw new ExpectedFailure('NotFound', `There is no release ${address(to)}: ${recordsThereAre(records)}. Nothing was changed.`)
@@ -179,7 +207,46 @@ function byNumber(
       `Release ${address(to)} is ${record.status}: it never came up, so it cannot be gone back to (${recordsThereAre(records)}). Nothing was changed.`,
     )
   }
-  return { number: record.number, states: record.content().objects }
+  return chosenFrom(record, address)
+}
+
+/** The newest release with that sign, among those that came up. One that was taken back again is only chosen where no other has it. */
+function bySign(records: readonly ReleaseRecord[], to: Exclude<RollbackTarget, string | number>): ReleaseRecord {
+  const [what, wanted, signsOf] =
+    'tag' in to ? (['tag', to.tag, tagsOf] as const) : (['revision', to.revision, revisionsOf] as const)
+  const came = records.filter(record => cameUp(record) || record.status === 'rolled-back')
+  const having = came.filter(record => signsOf(record.content()).includes(wanted))
+  const found = having.find(cameUp) ?? having[0]
+  if (found !== undefined) return found
+  const there = came.slice(0, 10).flatMap(record =>
+    signsOf(record.content())
+      .slice(0, 3)
+      .map(sign => `${sign} (release ${record.number})`),
+  )
+  throw new ExpectedFailure(
+    'NotFound',
+    `No release that came up has the ${what} ${wanted}: there ${there.length === 0 ? 'is none with any' : `are ${foreignLine(there.join(', '), 600)}`}. Nothing was changed.`,
+  )
+}
+
+function tagsOf({ images }: RecordContent): readonly string[] {
+  const tags = Object.values(images).flatMap(
+    image => /:([\w][\w.-]*)(?:@[\w:]+)?$/.exec(image.replace(/@[\w:]+$/, ''))?.[1] ?? [],
+  )
+  return [...new Set(tags)]
+}
+
+function revisionsOf({ revision = '' }: RecordContent): readonly string[] {
+  return revision === '' ? [] : [revision, ...revision.split(' ')]
+}
+
+function chosenFrom(
+  record: ReleaseRecord,
+  address: (number: number) => string,
+): Pick<RollbackChoice, 'number' | 'states' | 'commit'> {
+  const content = record.content()
+  if (content.inventory === undefined) return { number: record.number, states: content.objects, commit: content.commit }
+  throw new ExpectedFailure('NotFound', `${explainInventoryOnly(address(record.number), content)} Nothing was changed.`)
 }
 
 /** Kinds that hold what others, or the app itself, have put there since they were created: neither a rollback nor a release removes them. */
@@ -199,14 +266,24 @@ export function touchedSince(records: readonly ReleaseRecord[], choice: Rollback
   const inEffect = new Set(
     later
       .filter(record => isLeft(record) || record.status === 'pending')
-      .flatMap(record => record.content().objects.map(state => objectKey(state.reference))),
+      .flatMap(record => inventoryOf(record.content()).map(({ reference }) => objectKey(reference))),
   )
   const first = new Map<string, ObjectState>()
-  for (const state of later.flatMap(record => record.content().objects)) {
+  for (const state of later.flatMap(record => knownStates(record.content()))) {
     const key = objectKey(state.reference)
     if (!own.has(key) && inEffect.has(key) && !first.has(key)) first.set(key, { ...state, after: state.before })
   }
   return [...first.values()]
+}
+
+/** Objects that later releases changed, and of which no record knows how they were at the time of the chosen one. */
+export function unknownSince(records: readonly ReleaseRecord[], choice: RollbackChoice): readonly KubernetesObject[] {
+  const known = new Set([...choice.states, ...touchedSince(records, choice)].map(state => objectKey(state.reference)))
+  const later = records.filter(record => record.number > choice.number && (isLeft(record) || record.status === 'pending'))
+  const lost = later.flatMap(record => record.content().inventory ?? []).filter(entry => entry.before)
+  return [...new Map(lost.map(({ reference }) => [objectKey(reference), reference] as const))]
+    .filter(([key]) => !known.has(key))
+    .map(([, reference]) => reference)
 }
 
 /** @returns the steps, and the objects that are left as they are though they came after the chosen release */

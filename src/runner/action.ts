@@ -1,6 +1,6 @@
 // The frame around every action: reads inputs, runs, sets outputs, ends red or green. No action decides any of this by itself.
 import { writeKeyValue } from './environment-files.ts'
-import { ExpectedFailure, messageOf } from './failure.ts'
+import { ExpectedFailure, type FilePosition, messageOf } from './failure.ts'
 import { foreignText } from './foreign-text.ts'
 import { type InputSpecs, type InputValues, inputSecrets, readInputs, unknownInputs } from './inputs.ts'
 import { createLog, type Log } from './log.ts'
@@ -54,6 +54,10 @@ export interface Outcome<O extends string> {
   readonly outputs?: Partial<Record<O, string>>
   /** Markdown for the job summary. */
   readonly summary?: string
+  /** The line of the user's file that is to blame, for the annotation of a red end. */
+  readonly at?: FilePosition
+  /** Further annotations of a red end. */
+  readonly also?: readonly { readonly message: string; readonly at?: FilePosition }[]
 }
 
 type Streams = { readonly write: (text: string) => void; readonly exit: (code: number) => void }
@@ -100,7 +104,10 @@ export async function runAction<S extends InputSpecs, O extends string>(
     if (outcome.summary !== undefined) output('summary', await writeSummary(env, outcome.summary, definition.name, log))
     if (green && outcome.warning === true) log.warning(outcome.message, titleOf(definition.name, outcome.reason))
     else if (green) log.info(outcome.message)
-    else log.error(outcome.message, titleOf(definition.name, outcome.reason))
+    else {
+      log.error(outcome.message, titleOf(definition.name, outcome.reason), outcome.at)
+      for (const { message, at } of outcome.also ?? []) log.error(message, titleOf(definition.name, outcome.reason), at)
+    }
   } catch (error) {
     green = false
     const failure = afterCancel(definition.name, error, cancellation.cancelled)

@@ -25,6 +25,8 @@ export interface FailureDetails {
   readonly cause?: unknown
   /** Further faults found in the same go, each with its own annotation. */
   readonly also?: readonly { readonly message: string; readonly at?: FilePosition }[]
+  /** Shell commands with which a person can put it right. */
+  readonly commands?: readonly string[]
 }
 
 /**
@@ -35,6 +37,7 @@ export class ExpectedFailure extends Error {
   readonly reason: string
   readonly at: FilePosition | undefined
   readonly also: readonly { readonly message: string; readonly at?: FilePosition }[]
+  readonly commands: readonly string[]
 
   constructor(reason: OwnReason | (string & {}), message: string, details: FailureDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
@@ -42,6 +45,7 @@ export class ExpectedFailure extends Error {
     this.reason = reason
     this.at = details.at
     this.also = details.also ?? []
+    this.commands = details.commands ?? []
   }
 }
 

@@ -17,6 +17,11 @@ export interface Log {
   group(title: string, lines: readonly string[]): void
   /** From here on the value is never seen in the log, in an output or in a summary. */
   mask(secret: string): void
+  /**
+   * The same without a word to the runner: for values that we come across and that are not the workflow's own. As masks they would blot out every other
+   * step's output too, and the runner drops a job's output that holds a masked word.
+   */
+  conceal(secret: string): void
   /** The text with all registered secrets blotted out, also where Markdown, JSON or a URL has escaped them. */
   redact(text: string): string
 }
@@ -28,6 +33,10 @@ export function createLog(write: (text: string) => void): Log {
   const secrets = new Map<string, RegExp | string>()
   let longestFirst: readonly (RegExp | string)[] = []
   const redact = (text: string): string => longestFirst.reduce<string>((clean, secret) => clean.replaceAll(secret, '***'), text)
+  /** A secret that begins with another one would else be seen from there on. */
+  const sortSecrets = (): void => {
+    longestFirst = [...secrets].sort(([a], [b]) => b.length - a.length).map(([, spellings]) => spellings)
+  }
   const line = (text: string): void => write(`${text}\n`)
   const annotate = (level: 'error' | 'warning' | 'notice', message: string, title = '', at?: FilePosition): void =>
     line(annotation(level, redact(message), redact(title), at && { ...at, file: redact(at.file) }))
@@ -51,8 +60,12 @@ export function createLog(write: (text: string) => void): Log {
         line(workflowCommand('add-mask', {}, part))
         if (part.length >= SHORTEST_REDACTED) secrets.set(part, secretSpellings(part))
       }
-      // A secret that begins with another one would else be seen from there on.
-      longestFirst = [...secrets].sort(([a], [b]) => b.length - a.length).map(([, spellings]) => spellings)
+      sortSecrets()
+    },
+    conceal: secret => {
+      if (secret.length < SHORTEST_REDACTED || secrets.has(secret)) return
+      secrets.set(secret, secretSpellings(secret))
+      sortSecrets()
     },
     redact,
   }

@@ -1,12 +1,16 @@
 // deploy-k8s: inputs to a Kubernetes platform, the engine's report to outputs.
 import { systemClock } from '../../../src/deploy/clock.ts'
 import { type DeployReport, deploy } from '../../../src/deploy/engine.ts'
+import type { Culprit } from '../../../src/deploy/platform.ts'
+import { formatReleaseAddress } from '../../../src/deploy/release-address.ts'
 import { appName } from '../../../src/kubernetes/app-name.ts'
 import { connect } from '../../../src/kubernetes/connection.ts'
 import { ImageResolver } from '../../../src/kubernetes/image-digests.ts'
 import { prepareManifests } from '../../../src/kubernetes/manifest-target.ts'
 import { KubernetesPlatform } from '../../../src/kubernetes/platform.ts'
+import { commitsBetween } from '../../../src/report/commits.ts'
 import { deployReport } from '../../../src/report/deploy-report.ts'
+import { findRollbackWorkflow, type WayBack } from '../../../src/report/way-back.ts'
 import type { Outcome, Runner } from '../../../src/runner/action.ts'
 import type { InputValues } from '../../../src/runner/inputs.ts'
 import type { DeployOutput, definition } from './definition.ts'
@@ -54,11 +58,13 @@ export async function deployToKubernetes(inputs: Inputs, runner: Runner): Promis
       preflight: { mode: inputs.preflight, waitMs: inputs['dry-run'] ? 0 : inputs['preflight-wait'], images },
       lockWaitMs: inputs['lock-timeout'],
       hookTimeoutMs: inputs.timeout,
+      context: connection.context,
       env,
       clock: systemClock,
       log,
       cancelled,
     })
+    if (!inputs['dry-run']) runner.saveState('lock', formatReleaseAddress({ platform: 'k8s', namespace, app, number: 1 }))
     const report = await deploy(platform, {
       timeoutMs: inputs.timeout,
       stableForMs: inputs['stable-for'],
@@ -72,11 +78,30 @@ export async function deployToKubernetes(inputs: Inputs, runner: Runner): Promis
       onRemembered: release => runner.saveState('release', release),
     })
     if (!report.unfinished) runner.saveState('release', '')
-    return outcomeOf(report, deployReport(report, { app, title: 'Deploy', seconds: (systemClock.now() - startedAt) / 1_000 }))
+    const seconds = (systemClock.now() - startedAt) / 1_000
+    const commits = await commitsBetween(report.plan.previousCommit ?? '', env['GITHUB_SHA'] ?? '', workspace, env)
+    const wayBack = await wayBackOf(report, { app, namespace }, inputs['on-failure'], runner)
+    return outcomeOf(report, deployReport(report, { app, title: 'Deploy', seconds, commits, wayBack }))
   } finally {
+    runner.saveState('lock', '')
     await connection.close()
   }
 }
+
+/** Of a release that stays, though there is something to go back to. */
+async function wayBackOf(
+  { result, dryRun, plan, release, previousRelease }: DeployReport,
+  target: { readonly app: string; readonly namespace: string },
+  onFailure: Inputs['on-failure'],
+  { workspace, env }: Runner,
+): Promise<WayBack | undefined> {
+  const stays = result === 'deployed' || (result === 'failed' && onFailure === 'keep')
+  if (dryRun || !stays || release === previousRelease || !plan.somethingToGoBackTo) return undefined
+  const to = previousRelease === '' ? 'previous' : (previousRelease.split('/').at(-1) ?? 'previous')
+  return { inputs: { ...target, to, 'bad-release': release }, workflow: await findRollbackWorkflow(workspace), env }
+}
+
+const ANNOTATIONS = 9
 
 function outcomeOf(report: DeployReport, summary: string): Outcome<DeployOutput> {
   return {
@@ -84,6 +109,7 @@ function outcomeOf(report: DeployReport, summary: string): Outcome<DeployOutput>
     reason: report.reason,
     message: report.message,
     green: report.result === 'deployed' || report.result === 'unchanged',
+    ...annotationsOf(report.culprits),
     summary,
     outputs: {
       release: report.release,
@@ -93,4 +119,19 @@ function outcomeOf(report: DeployReport, summary: string): Outcome<DeployOutput>
       diff: report.plan.diff,
     },
   }
+}
+
+/** The message stands at the first culprit's line; each further workload that failed has an annotation of its own. */
+function annotationsOf(culprits: readonly Culprit[]): Pick<Outcome<DeployOutput>, 'at' | 'also'> {
+  const [first, ...others] = culprits
+  const workloads = Map.groupBy(
+    others.filter(({ at, workload }) => at !== undefined && workload !== first?.workload),
+    ({ workload }) => workload,
+  )
+  const also = [...workloads.values()].flatMap(([culprit]) =>
+    culprit === undefined
+      ? []
+      : [{ message: `${culprit.workload}: ${culprit.message}`, ...(culprit.at === undefined ? {} : { at: culprit.at }) }],
+  )
+  return { ...(first?.at === undefined ? {} : { at: first.at }), also: also.slice(0, ANNOTATIONS) }
 }

@@ -1,7 +1,9 @@
 // The inputs and outputs of rollback.
 import { parseReleaseAddress } from '../../../src/deploy/release-address.ts'
 import { parseNamespace } from '../../../src/kubernetes/namespace.ts'
+import type { RollbackTarget } from '../../../src/kubernetes/targets.ts'
 import type { ActionDefinition } from '../../../src/runner/action.ts'
+import { closest } from '../../../src/runner/closest-name.ts'
 import { boolean, choice, duration, InputFault, text } from '../../../src/runner/inputs.ts'
 
 const inputs = {
@@ -16,6 +18,9 @@ const inputs = {
   'stable-for': duration({ default: '10s' }),
   'dry-run': boolean({ default: 'false' }),
   'lock-timeout': duration({ default: '0s' }),
+  'incident-issue': boolean({ default: 'false' }),
+  'incident-title': text(),
+  'github-token': text({ secret: true }),
 }
 
 export type RollbackOutput =
@@ -27,19 +32,47 @@ export type RollbackOutput =
   | 'restored'
   | 'revision'
   | 'digests'
+  | 'issue-number'
   | 'summary'
 
 export const definition: ActionDefinition<typeof inputs, RollbackOutput> = {
   name: 'rollback',
   inputs,
-  outputs: ['result', 'reason', 'message', 'release', 'previous-release', 'restored', 'revision', 'digests', 'summary'],
-  check: values => (values['stable-for'] >= values.timeout ? ['stable-for: must be shorter than timeout'] : []),
+  outputs: [
+    'result',
+    'reason',
+    'message',
+    'release',
+    'previous-release',
+    'restored',
+    'revision',
+    'digests',
+    'issue-number',
+    'summary',
+  ],
+  check: values => [
+    ...(values['stable-for'] >= values.timeout ? ['stable-for: must be shorter than timeout'] : []),
+    ...(values['incident-issue'] && values['github-token'] === ''
+      ? ['github-token: incident-issue needs one that may write issues, such as github.token with the permission "issues: write"']
+      : []),
+    ...(values['incident-title'] !== '' && !values['incident-issue']
+      ? ['incident-title: is of no use without incident-issue']
+      : []),
+  ],
 }
 
-function parseTo(raw: string): 'previous' | 'last-verified' | number {
-  if (raw === 'previous' || raw === 'last-verified') return raw
+const WORDS = ['previous', 'last-verified'] as const
+
+function parseTo(raw: string): RollbackTarget {
+  for (const word of WORDS) if (raw === word) return word
   if (/^[1-9]\d{0,8}$/.test(raw)) return Number(raw)
-  throw new InputFault(`"${raw}" is neither previous, nor last-verified, nor a release number`)
+  const revision = /^(?:revision|[a-z]+\/[a-z0-9.-]+)=\S+$/.test(raw) ? raw.replace(/^revision=/, '') : undefined
+  if (revision !== undefined) return { revision }
+  const near = closest(raw, WORDS)
+  if (near === undefined && /^\w[\w.-]{0,127}$/.test(raw)) return { tag: raw }
+  throw new InputFault(
+    `"${raw}" is neither previous, nor last-verified, nor a release number, a revision (revision=4, deployment/web=4) or a tag${near === undefined ? '' : `; did you mean ${near}?`}`,
+  )
 }
 
 interface BadRelease {

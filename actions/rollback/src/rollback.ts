@@ -1,6 +1,7 @@
 // rollback: an older release as the target of a deployment by the same engine.
 import { systemClock } from '../../../src/deploy/clock.ts'
 import { type DeployReport, deploy } from '../../../src/deploy/engine.ts'
+import { formatReleaseAddress } from '../../../src/deploy/release-address.ts'
 import { appName } from '../../../src/kubernetes/app-name.ts'
 import { autoscaled, namespacesOf } from '../../../src/kubernetes/autoscalers.ts'
 import { connect } from '../../../src/kubernetes/connection.ts'
@@ -8,11 +9,13 @@ import { containerImages } from '../../../src/kubernetes/images.ts'
 import { objectName } from '../../../src/kubernetes/objects.ts'
 import { KubernetesPlatform, type Target } from '../../../src/kubernetes/platform.ts'
 import type { ReleaseRecord } from '../../../src/kubernetes/release-record.ts'
-import { chooseRollback, type RollbackChoice, stepsFromRecord } from '../../../src/kubernetes/targets.ts'
-import { deployReport } from '../../../src/report/deploy-report.ts'
+import { chooseRollback, type RollbackChoice, stepsFromRecord, unknownSince } from '../../../src/kubernetes/targets.ts'
+import { commitsBetween } from '../../../src/report/commits.ts'
+import { deployReport, type ReportContext } from '../../../src/report/deploy-report.ts'
 import type { Outcome, Runner } from '../../../src/runner/action.ts'
 import { ExpectedFailure } from '../../../src/runner/failure.ts'
 import type { InputValues } from '../../../src/runner/inputs.ts'
+import { runAddress } from '../../../src/runner/run-address.ts'
 import type { definition, RollbackOutput } from './definition.ts'
 
 type Inputs = InputValues<(typeof definition)['inputs']>
@@ -56,7 +59,12 @@ export async function rollback(inputs: Inputs, runner: Runner): Promise<Outcome<
       const { steps, kept } = await stepsFromRecord(api, records, choice, scaled)
       if (kept.length > 0)
         log.warning(`Left as they are, for what may have been put there since: ${kept.map(objectName).join(', ')}.`)
-      return { steps, restores: number, restoresOriginal: number === 0, replaces }
+      const unknown = unknownSince(records, choice)
+      if (unknown.length > 0)
+        log.warning(
+          `Left as they are, for a later release was too large for its record and nothing says how they stood: ${unknown.slice(0, 10).map(objectName).join(', ')}${unknown.length > 10 ? ` and ${unknown.length - 10} more` : ''}.`,
+        )
+      return { steps, restores: number, restoresOriginal: number === 0, replaces, commit: choice.commit }
     }
     const platform = new KubernetesPlatform({
       api,
@@ -64,11 +72,13 @@ export async function rollback(inputs: Inputs, runner: Runner): Promise<Outcome<
       namespace,
       target,
       lockWaitMs: inputs['lock-timeout'],
+      context: connection.context,
       env,
       clock: systemClock,
       log,
       cancelled,
     })
+    if (!inputs['dry-run']) runner.saveState('lock', formatReleaseAddress({ platform: 'k8s', namespace, app, number: 1 }))
     const report = await deploy(platform, {
       timeoutMs: inputs.timeout,
       stableForMs: inputs['stable-for'],
@@ -83,9 +93,34 @@ export async function rollback(inputs: Inputs, runner: Runner): Promise<Outcome<
       onRemembered: release => runner.saveState('release', release),
     })
     if (!report.unfinished) runner.saveState('release', '')
-    return outcomeOf(asRollback(report, choice, address), choice, { app, seconds: (systemClock.now() - startedAt) / 1_000 })
+    const commits = await commitsBetween(report.plan.previousCommit ?? '', choice?.commit ?? '', runner.workspace, env)
+    const seconds = (systemClock.now() - startedAt) / 1_000
+    const outcome = outcomeOf(asRollback(report, choice, address), choice, { app, seconds, commits })
+    return {
+      ...outcome,
+      outputs: { ...outcome.outputs, 'issue-number': await issueOf(inputs, outcome, `k8s://${namespace}/${app}`, runner) },
+    }
   } finally {
+    runner.saveState('lock', '')
     await connection.close()
+  }
+}
+
+/** The number of the incident's issue, where one is wanted and something was rolled back, or should have been. That it can't be written is a warning. */
+async function issueOf(inputs: Inputs, outcome: Outcome<RollbackOutput>, subject: string, { env, log }: Runner): Promise<string> {
+  if (!inputs['incident-issue'] || inputs['dry-run'] || outcome.result === 'unchanged') return ''
+  const title = inputs['incident-title'] === '' ? `${subject} was rolled back` : inputs['incident-title']
+  const run = runAddress(env)
+  const report = log.redact(`${outcome.summary ?? outcome.message}${run === '' ? '' : `\n\n[The run](${run})`}\n`)
+  try {
+    const { reportIncident } = await import('../../../src/report/incident-issue.ts')
+    const number = await reportIncident({ subject, title, report }, { token: inputs['github-token'], env })
+    log.info(`The incident is issue #${number}`)
+    return String(number)
+  } catch (error) {
+    if (!(error instanceof ExpectedFailure)) throw error
+    log.warning(error.message)
+    return ''
   }
 }
 
@@ -104,7 +139,7 @@ function asRollback(report: DeployReport, choice: RollbackChoice | undefined, ad
 function outcomeOf(
   report: DeployReport,
   choice: RollbackChoice | undefined,
-  context: { app: string; seconds: number },
+  context: Pick<ReportContext, 'app' | 'seconds' | 'commits'>,
 ): Outcome<RollbackOutput> {
   const objects = (choice?.states ?? []).flatMap(state => state.after ?? [])
   const images = Object.fromEntries(
