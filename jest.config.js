@@ -4,6 +4,8 @@ const transform = { '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2024', parser
 export default {
   transform,
   testEnvironment: 'node',
+  // Generous: a machine that is busy with something else must not make a test fail.
+  testTimeout: 30_000,
   extensionsToTreatAsEsm: ['.ts'],
   testMatch: ['<rootDir>/__tests__/**/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/__tests__/e2e/'],

@@ -44,6 +44,8 @@ export class LeaseLock {
   #renewing: Promise<void> | undefined
   #renewedAt = 0
   #held = false
+  /** The lease as it was last written from here. */
+  #written: KubernetesObject | undefined
 
   constructor(options: { api: KubernetesApi; namespace: string; app: string; holder: string; clock: Clock }) {
     this.#api = options.api
@@ -105,14 +107,24 @@ export class LeaseLock {
     try {
       // What is on its way would change the lease between our reading and our deleting it.
       await this.#renewing?.catch(() => undefined)
+      if (this.#written !== undefined && (await this.#delete(this.#written))) return
       const lease = await this.#read()
-      if (lease === undefined || holderOf(lease) !== this.#holder) return
-      const preconditions = { uid: lease.metadata.uid, resourceVersion: lease.metadata.resourceVersion }
-      await this.#api.request('DELETE', `${this.#path}/${this.#name}`, {
-        body: { apiVersion: 'v1', kind: 'DeleteOptions', preconditions },
-      })
+      if (lease !== undefined && holderOf(lease) === this.#holder) await this.#delete(lease)
     } catch {
       // It runs out after LEASE_SECONDS.
+    }
+  }
+
+  /** @returns false when it is no longer as it is given here */
+  async #delete({ metadata: { uid, resourceVersion } }: KubernetesObject): Promise<boolean> {
+    try {
+      await this.#api.request('DELETE', `${this.#path}/${this.#name}`, {
+        body: { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid, resourceVersion } },
+      })
+      return true
+    } catch (error) {
+      if (error instanceof ApiFailure && error.status === 409) return false
+      throw error
     }
   }
 
@@ -148,11 +160,10 @@ export class LeaseLock {
   }
 
   async #take(): Promise<string | undefined> {
+    // Mostly it is free: the one who has it deletes it in the end.
+    if (await this.#create()) return undefined
     const lease = await this.#read()
-    if (lease === undefined) {
-      await this.#api.request('POST', this.#path, { body: this.#lease({}) })
-      return undefined
-    }
+    if (lease === undefined) return 'somebody who has just given the lock back'
     const { spec } = lease as unknown as { spec?: LeaseSpec }
     const holder = holderOf(lease)
     const renewed = Date.parse(spec?.renewTime ?? '')
@@ -161,6 +172,17 @@ export class LeaseLock {
       return foreignLine(holder, 300)
     await this.#replace(this.#lease({ resourceVersion: lease.metadata.resourceVersion ?? '' }))
     return undefined
+  }
+
+  /** @returns false when there is one already */
+  async #create(): Promise<boolean> {
+    try {
+      this.#written = await this.#api.request<KubernetesObject>('POST', this.#path, { body: this.#lease({}) })
+      return true
+    } catch (error) {
+      if (error instanceof ApiFailure && error.status === 409) return false
+      throw error
+    }
   }
 
   async #read(): Promise<KubernetesObject | undefined> {
@@ -174,7 +196,7 @@ export class LeaseLock {
 
   /** @throws ApiFailure 409 when the lease is no longer the one that was read: `body` carries that one's resourceVersion */
   async #replace(body: unknown): Promise<void> {
-    await this.#api.request('PUT', `${this.#path}/${this.#name}`, { body })
+    this.#written = await this.#api.request<KubernetesObject>('PUT', `${this.#path}/${this.#name}`, { body })
   }
 
   #lease(metadata: { resourceVersion?: string }): unknown {

@@ -1,33 +1,26 @@
-// The user's manifests and images as a release's target: read, rewritten and checked as far as that is possible without changing anything.
+// The manifests that were read as a release's target: named, pinned and checked as far as that is possible without changing anything.
 import { ExpectedFailure } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import type { Log } from '../runner/log.ts'
 import { ApiFailure } from './api.ts'
 import { autoscaled, namespacesOf } from './autoscalers.ts'
 import type { Connection } from './connection.ts'
-import type { ChartInputs, ChartRelease } from './helm-chart.ts'
 import type { ImageResolver } from './image-digests.ts'
-import { groupOfSettable, type ImageEntry, type SetImageEntry } from './image-entries.ts'
-import { applySetImage, containerImages, rewriteImages } from './images.ts'
-import { loadManifests, type Manifest, withNamespace } from './manifests.ts'
+import { groupOfSettable, type SetImageEntry } from './image-entries.ts'
+import { applySetImage, containerImages } from './images.ts'
+import { type Manifest, withNamespace } from './manifests.ts'
 import { type KubernetesObject, objectName } from './objects.ts'
 import type { Target } from './platform.ts'
 import { stepsToPrune } from './prune.ts'
-import { liveRecord, type ReleaseRecord, ReleaseRecords } from './release-record.ts'
+import { liveRecord, type ReleaseRecord } from './release-record.ts'
 import { FIELD_MANAGER, readLive, type Step } from './steps.ts'
 import { stepFromManifest, stepFromSetImage } from './targets.ts'
 
 export interface ManifestSource {
   readonly connection: Connection
-  readonly workspace: string
   readonly namespace: string
-  /** The release's name. */
-  readonly app: string
-  readonly manifests: readonly string[]
-  /** Manifests given as text. */
-  readonly manifestsText: string
-  readonly charts: ChartInputs
-  readonly images: readonly ImageEntry[]
+  /** What `readManifests` reads. */
+  readonly manifests: Promise<readonly Manifest[]>
   readonly setImage: readonly SetImageEntry[]
   /** Asks the registries what a tag stands for; undefined where tags are to stay as they are. */
   readonly pinBy: ImageResolver | undefined
@@ -36,11 +29,7 @@ export interface ManifestSource {
   /** False in a dry run: a namespace that is missing is not created then. */
   readonly createNamespace: boolean
   readonly log: Log
-  readonly signal?: AbortSignal | undefined
 }
-
-/** The input by which manifests are given as text: what is wrong with them is told at its lines. */
-export const TEXT_INPUT = 'manifests-text'
 
 export interface PreparedManifests {
   /** Reads what is live and makes the steps. */
@@ -53,10 +42,9 @@ export interface PreparedManifests {
 export async function prepareManifests(source: ManifestSource): Promise<PreparedManifests> {
   const { connection, namespace } = source
   const { api } = connection
-  const [loaded, exists] = await Promise.all([load(source), namespaceExists(source)])
+  const [loaded, exists] = await Promise.all([source.manifests, namespaceExists(source)])
   const named = await withNamespace(loaded, namespace, (apiVersion, kind) => isNamespaced(source, loaded, apiVersion, kind))
-  const rewritten = rewriteImages(named, source.images)
-  const set = await pinned(applySetImage(rewritten.manifests, source.setImage, namespace), source.pinBy)
+  const set = await pinned(applySetImage(named, source.setImage, namespace), source.pinBy)
   if (!exists) await createNamespace(source, set.manifests)
   const target = async (records: readonly ReleaseRecord[]): Promise<Target> => {
     const objects = set.manifests.map(manifest => manifest.object)
@@ -103,54 +91,6 @@ function tellOfHelm(
   }
 }
 
-async function load(source: ManifestSource): Promise<Manifest[]> {
-  const { connection, workspace, manifests, manifestsText, log, signal } = source
-  if (manifests.length === 0 && manifestsText === '') return []
-  let settings: Promise<ChartSettings> | undefined
-  const loaded = await loadManifests(manifests, {
-    workspace,
-    kustomize: folder => kustomize(connection, folder),
-    chart: async chart => {
-      settings ??= chartSettings(source)
-      const [{ asksTheCluster, renderChart }, { release, inputs }] = await Promise.all([import('./helm-chart.ts'), settings])
-      if (await asksTheCluster(chart.path))
-        log.warning(
-          `The chart ${foreignLine(chart.name, 200)} looks objects of the cluster up, which finds nothing when it is rendered: what it makes up where it finds none, such as a password, is new with each release. Give it as a value.`,
-        )
-      return {
-        text: await renderChart(argv => connection.helm(argv, { signal }), chart, inputs, release),
-        upgrade: release.upgrade,
-      }
-    },
-    ...(manifestsText === '' ? {} : { text: { name: TEXT_INPUT, content: manifestsText } }),
-  })
-  const given = (['values', 'set', 'setString'] as const).find(input => source.charts[input].length > 0)
-  if (settings === undefined && given !== undefined)
-    throw new ExpectedFailure(
-      'InvalidInput',
-      `${given === 'setString' ? 'set-string' : given}: is for Helm charts, and there is none among the manifests; nothing was changed. Name the chart's folder (the one with Chart.yaml) in manifests.`,
-    )
-  return loaded
-}
-
-interface ChartSettings {
-  readonly release: ChartRelease
-  readonly inputs: ChartInputs
-}
-
-async function chartSettings({ connection, workspace, namespace, app, charts, signal }: ManifestSource): Promise<ChartSettings> {
-  const [{ capabilitiesOf }, { findValuesFiles }] = await Promise.all([import('./helm-chart.ts'), import('./manifest-files.ts')])
-  const [capabilities, records, values] = await Promise.all([
-    capabilitiesOf(connection.api, signal),
-    new ReleaseRecords(connection.api, namespace, app).list(),
-    findValuesFiles(charts.values, workspace),
-  ])
-  return {
-    release: { name: app, namespace, capabilities, upgrade: liveRecord(records) !== undefined },
-    inputs: { ...charts, values },
-  }
-}
-
 interface ImagesSet {
   readonly manifests: readonly Manifest[]
   readonly live: readonly SetImageEntry[]
@@ -182,12 +122,6 @@ async function isNamespaced(
     if (!(error instanceof ExpectedFailure) || first === undefined) throw error
     throw new ExpectedFailure(error.reason, `${error.message} Nothing was changed.`, { at: first.source })
   }
-}
-
-async function kustomize(connection: Connection, folder: string): Promise<string> {
-  const { stdout, stderr, code } = await connection.kubectl(['kustomize', folder], {})
-  if (code !== 0) throw new ExpectedFailure('InvalidInput', `kubectl kustomize ${folder} failed: ${stderr.trim()}`)
-  return stdout
 }
 
 /** An object of a kind that these manifests define themselves: the kind may not be known to the server yet. */

@@ -103,6 +103,7 @@ export class KubernetesPlatform implements Platform {
   #content: RecordContent | undefined
   #watch: ReleaseWatch | undefined
   #putBack = false
+  #trimming: Promise<void> | undefined
   #revision = ''
   /** The content of the record that is taken up, in the post step. */
   #resumed: RecordContent | undefined
@@ -438,12 +439,12 @@ export class KubernetesPlatform implements Platform {
     const there = this.#known.filter(({ number }) => this.#target.replaces?.includes(number))
     for (const { number } of there)
       await this.#records.update(number, 'rolled-back', `Rolled back by release ${this.#records.address(this.#number)}.`)
-    await this.#records.trim().catch(() => undefined)
+    this.#trimming = this.#records.trim().catch(() => undefined)
   }
 
   async unlock(): Promise<void> {
     this.#end.abort()
-    await this.#lock.release()
+    await Promise.all([this.#lock.release(), this.#trimming])
   }
 
   /**

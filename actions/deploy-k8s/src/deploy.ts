@@ -8,6 +8,7 @@ import { connect } from '../../../src/kubernetes/connection.ts'
 import { ImageResolver } from '../../../src/kubernetes/image-digests.ts'
 import { prepareManifests } from '../../../src/kubernetes/manifest-target.ts'
 import { KubernetesPlatform } from '../../../src/kubernetes/platform.ts'
+import { readManifests } from '../../../src/kubernetes/read-manifests.ts'
 import { commitsBetween } from '../../../src/report/commits.ts'
 import { deployReport } from '../../../src/report/deploy-report.ts'
 import { findRollbackWorkflow, type WayBack } from '../../../src/report/way-back.ts'
@@ -21,7 +22,9 @@ export async function deployToKubernetes(inputs: Inputs, runner: Runner): Promis
   const startedAt = systemClock.now()
   const { env, log, cancelled, ending, temporary, workspace } = runner
   const app = appName(inputs.app, env)
-  const connection = await connect({
+  const images = ImageResolver.ofRunner(env, systemClock, cancelled)
+  const pinBy = inputs['pin-digests'] ? images : undefined
+  const connecting = connect({
     kubeconfig: inputs.kubeconfig,
     context: inputs.context,
     env,
@@ -29,25 +32,34 @@ export async function deployToKubernetes(inputs: Inputs, runner: Runner): Promis
     log,
     signal: cancelled,
   })
+  const manifests = readManifests({
+    connection: connecting,
+    workspace,
+    namespace: inputs.namespace,
+    app,
+    manifests: inputs.manifests,
+    manifestsText: inputs['manifests-text'],
+    charts: { values: inputs.values, set: inputs.set, setString: inputs['set-string'] },
+    images: inputs.images,
+    pinBy,
+    log,
+    signal: cancelled,
+  })
+  // That the cluster can't be reached is told first.
+  manifests.catch(() => undefined)
+  const connection = await connecting
   try {
     const namespace = inputs.namespace === '' ? connection.defaultNamespace : inputs.namespace
     log.info(`Deploying ${app} to namespace ${namespace} of ${connection.server}`)
-    const images = ImageResolver.ofRunner(env, systemClock, cancelled)
     const { target, intended } = await prepareManifests({
       connection,
-      workspace,
       namespace,
-      app,
-      manifests: inputs.manifests,
-      manifestsText: inputs['manifests-text'],
-      charts: { values: inputs.values, set: inputs.set, setString: inputs['set-string'] },
-      images: inputs.images,
+      manifests,
       setImage: inputs['set-image'],
-      pinBy: inputs['pin-digests'] ? images : undefined,
+      pinBy,
       prune: inputs.prune,
       createNamespace: !inputs['dry-run'],
       log,
-      signal: cancelled,
     })
     const platform = new KubernetesPlatform({
       api: connection.api,
