@@ -31,6 +31,8 @@ export interface CheckOptions {
   readonly clock: Clock
   readonly signal: AbortSignal
   readonly print: (line: string) => void
+  /** What the times that are printed count from; the check's own start where nothing is said. */
+  readonly countFrom?: number | undefined
 }
 
 /** Equal attempts in a row, told once. `at` is in ms since the check began. */
@@ -48,6 +50,8 @@ export interface CheckRun {
   readonly elapsedMs: number
   /** The 95th percentile of the times of all answers, right and wrong; undefined without any. */
   readonly p95Ms: number | undefined
+  /** The times of all answers, right and wrong, in ms. */
+  readonly times: readonly number[]
 }
 
 const REQUEST_LIMIT_MS = 10_000
@@ -82,7 +86,8 @@ export async function runCheck(options: CheckOptions): Promise<CheckRun> {
 
   const print = (line: string): void => {
     printedAt = elapsed()
-    options.print(`${`+${formatDuration(printedAt)}`.padEnd(9)} ${line}`)
+    const shown = clock.now() - (options.countFrom ?? startedAt)
+    options.print(`${`+${formatDuration(shown)}`.padEnd(9)} ${line}`)
   }
   const note = (attempt: Attempt): void => {
     const line = describeAttempt(attempt)
@@ -104,7 +109,7 @@ export async function runCheck(options: CheckOptions): Promise<CheckRun> {
   const end = (verdict: CheckVerdict): CheckRun => {
     if (verdict.result === 'passed' && policy.consecutive > 1) print(`right ${policy.consecutive} times in a row`)
     const p95Ms = percentile(times, 95)
-    return { verdict, tally, stretches, elapsedMs: elapsed(), p95Ms }
+    return { verdict, tally, stretches, elapsedMs: elapsed(), p95Ms, times }
   }
 
   for (;;) {

@@ -2,10 +2,11 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { checkReport, checkSummary, type FinishedCheck, formatShort } from '../../../src/checks/check-report.ts'
+import { messageOfRun } from '../../../src/checks/check-message.ts'
+import { checkReport, checkSummary, type FinishedCheck } from '../../../src/checks/check-report.ts'
 import { describeExpectation, type Expectation } from '../../../src/checks/expectation.ts'
 import { askHttpCheck } from '../../../src/checks/http-check.ts'
-import { type Ask, type CheckRun, runCheck } from '../../../src/checks/run-check.ts'
+import { type Ask, runCheck } from '../../../src/checks/run-check.ts'
 import { type Clock, systemClock } from '../../../src/deploy/clock.ts'
 import type { Outcome, Runner } from '../../../src/runner/action.ts'
 import { formatDuration } from '../../../src/runner/duration.ts'
@@ -91,28 +92,6 @@ function expectationOf(inputs: SmokeTestInputs): Expectation {
     json: inputs.json,
     ...(inputs.version === '' ? {} : { version: { expected: inputs.version, from: inputs['version-from'] } }),
   }
-}
-
-/** What to do about it, where the verdict itself does not say. */
-const ADVICE: Readonly<Record<string, string>> = {
-  Unreachable: 'See whether the address is right, its server is up, and this runner may reach it.',
-  NoAnswer: "See the app's log; if it was still starting, give a longer timeout.",
-  WrongStatus: "See the app's log; if it was still starting, give a longer timeout.",
-  WrongBody: 'See whether the app or the test is right; if the app was still starting, give a longer timeout.',
-  WrongJson: 'See whether the app or the test is right; if the app was still starting, give a longer timeout.',
-  WrongVersion: 'See whether the rollout is over and no old pod is left behind this address.',
-  WrongRedirect: 'See where the app sends its clients.',
-  Timeout: 'Give a longer timeout, or ask for fewer answers in a row.',
-}
-
-/** One sentence on what was seen, and one on what to do about it. */
-export function messageOfRun(run: CheckRun, address: string, asked: string, inARow: string): string {
-  const { verdict, tally, elapsedMs } = run
-  const requests = `${tally.asked} ${tally.asked === 1 ? 'request' : 'requests'} in ${formatShort(elapsedMs)}`
-  if (verdict.result === 'passed') return `${address} answered as asked${inARow}: ${asked} (${requests}).`
-  if (verdict.result === 'cancelled') return `The test of ${address} was cancelled after ${requests}.`
-  const advice = ADVICE[verdict.reason]
-  return `${address} ${verdict.because} (${requests}).${advice === undefined ? '' : ` ${advice}`}`
 }
 
 async function writeReport(check: FinishedCheck, { temporary, log }: Runner): Promise<string> {
