@@ -11,13 +11,15 @@ export interface HttpCheck {
   readonly expectation: Expectation
   /** Blots out secrets that an answer may repeat. */
   readonly redact: (text: string) => string
+  /** Where the proxy variables are. */
+  readonly env?: NodeJS.ProcessEnv | undefined
 }
 
 /** Asks once, on a fresh connection. */
-export function askHttpCheck({ url, headers, expectation, redact }: HttpCheck): Ask {
+export function askHttpCheck({ url, headers, expectation, redact, env }: HttpCheck): Ask {
   const isWanted = (status: number): boolean => matchesStatus(expectation.status, status)
   return async (timeoutMs, signal) => {
-    const outcome = await askOverHttp({ url, headers, timeoutMs, signal, isWanted })
+    const outcome = await askOverHttp({ url, headers, timeoutMs, signal, isWanted, env })
     if (outcome.kind === 'no-answer') return outcome
     const answer = { ms: outcome.answer.ms, label: labelOf(outcome.answer) }
     if (outcome.kind === 'answer') return { kind: 'answer', answer, findings: examine(outcome.answer, expectation, redact) }

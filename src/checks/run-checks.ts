@@ -1,7 +1,4 @@
 // Runs a check file: its smoke part, and then its gate. One verdict, one sentence, one summary, one report.
-import { randomUUID } from 'node:crypto'
-import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { CheckFile } from './check-file/read.ts'
 import type { PartOutcome } from './part.ts'
 import { prepareSmoke, type SmokeContext } from './smoke/run-smoke.ts'
@@ -64,13 +61,4 @@ async function runParts(parts: readonly Part[]): Promise<ChecksOutcome> {
     p95Ms: outcomes.find(outcome => outcome.p95Ms !== undefined)?.p95Ms,
     report: { schema: 1, result: last?.result ?? 'passed', checks: outcomes.flatMap(outcome => outcome.report) },
   }
-}
-
-/** Writes the report as JSON, secrets blotted out, and returns its path. */
-export async function writeCheckReport(report: unknown, folder: string, redact: (text: string) => string): Promise<string> {
-  await mkdir(folder, { recursive: true })
-  const file = join(folder, `smoke-test-${randomUUID().slice(0, 8)}.json`)
-  const redacted = (_key: string, value: unknown): unknown => (typeof value === 'string' ? redact(value) : value)
-  await writeFile(file, `${JSON.stringify(report, redacted, 2)}\n`)
-  return file
 }
