@@ -5,7 +5,7 @@ import { type InputValues, inputSecrets, inputVariable, readInputs } from '../..
 const variables = (inputs: Record<string, string>): Record<string, string> =>
   Object.fromEntries(Object.entries(inputs).map(([name, value]) => [inputVariable(name), value]))
 const read = (inputs: Record<string, string>): InputValues<typeof definition.inputs> =>
-  readInputs(definition.inputs, variables(inputs))
+  readInputs(definition.inputs, variables(inputs), definition.check)
 const secretsOf = (inputs: Record<string, string>): readonly string[] => inputSecrets(definition.inputs, variables(inputs))
 const url = 'https://example.com/health'
 
