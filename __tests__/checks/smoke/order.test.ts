@@ -122,6 +122,13 @@ describe('a run', () => {
       'failed',
     ],
     [
+      'one of many requests',
+      '- {name: a, get: /hangs, repeat: {requests: 2, parallel: 2}, request-timeout: 100ms}',
+      '  timeout: 60s\n',
+      ['a: failed NoAnswer'],
+      'failed',
+    ],
+    [
       'a group',
       '- {name: g, timeout: 300ms, steps: [{name: a, get: /}, {name: b, get: /hangs}]}',
       '  timeout: 60s\n',

@@ -75,7 +75,10 @@ export async function compileHttp(
     return {
       address: tools.redact(foreignLine(`${method.toUpperCase()} ${target.shown}`)),
       asked: tools.redact(asked),
-      ask: given.repeat === undefined ? ask : repeated(ask, given.repeat),
+      ask:
+        given.repeat === undefined
+          ? ask
+          : repeated(ask, given.repeat, given['request-timeout'] ?? tools.smoke['request-timeout']),
     }
   }
 

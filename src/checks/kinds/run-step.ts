@@ -31,7 +31,7 @@ export async function compileRun(given: RunStep, path: readonly PropertyKey[], t
   const capture = await compileCapture(given.capture, [...path, 'capture'], tools)
   return {
     changes: true,
-    requestLimitMs: 24 * 3_600_000,
+    requestLimitMs: given['request-timeout'] ?? 24 * 3_600_000,
     prepare: (scope: Scope) => {
       const argv = given.run.map(each => scope.fillArgument(each))
       const input = given.input === undefined ? '' : scope.fill(given.input)
