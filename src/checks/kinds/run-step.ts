@@ -28,7 +28,7 @@ export async function compileRun(given: RunStep, path: readonly PropertyKey[], t
   const err =
     expect.stderr === undefined ? undefined : await at([...path, 'expect', 'stderr'], () => compileMatcher(expect.stderr ?? ''))
   const json = await compileJsonDemands(expect.json ?? {}, [...path, 'expect', 'json'], tools, 'output')
-  const capture = await compileCapture(given.capture, [...path, 'capture'], tools)
+  const capture = await compileCapture(given.capture, [...path, 'capture'])
   return {
     changes: true,
     requestLimitMs: given['request-timeout'] ?? 24 * 3_600_000,
