@@ -29,6 +29,7 @@ const REPORT: DeployReport = {
   proof: undefined,
   restored: [],
   remedies: [],
+  checks: [],
   dryRun: false,
   unfinished: false,
 }

@@ -28,6 +28,8 @@ export interface ConnectOptions {
 
 export interface Connection {
   readonly api: KubernetesApi
+  /** The unix socket on which the proxy answers as the API server. */
+  readonly socketPath: string
   readonly context: string
   /** The API server's address, as the kubeconfig says it. */
   readonly server: string
@@ -106,6 +108,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     await seeThatItAnswers(api, target, proxy, clock, signal)
     return {
       api,
+      socketPath,
       context: target.context,
       server: target.server,
       defaultNamespace: target.namespace,

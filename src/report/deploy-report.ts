@@ -37,6 +37,7 @@ export function deployReport(report: DeployReport, context: ReportContext): stri
       [[report.release || '–', report.previousRelease || '–', formatDuration(context.seconds * 1_000)]],
     ),
     culprits(report),
+    ...report.checks.map(checked => checked.summary),
     changes(report, context.commits),
     timeline(report.timeline),
     proof(report),

@@ -1,10 +1,11 @@
 // deploy-k8s: inputs to a Kubernetes platform, the engine's report to outputs.
+import { checkByFile } from '../../../src/checks/check-by-file.ts'
 import { systemClock } from '../../../src/deploy/clock.ts'
 import { type DeployReport, deploy } from '../../../src/deploy/engine.ts'
 import type { Culprit } from '../../../src/deploy/platform.ts'
-import { formatReleaseAddress } from '../../../src/deploy/release-address.ts'
+import { formatReleaseAddress, parseReleaseAddress } from '../../../src/deploy/release-address.ts'
 import { appName } from '../../../src/kubernetes/app-name.ts'
-import { connect } from '../../../src/kubernetes/connection.ts'
+import { type Connection, connect } from '../../../src/kubernetes/connection.ts'
 import { ImageResolver } from '../../../src/kubernetes/image-digests.ts'
 import { prepareManifests } from '../../../src/kubernetes/manifest-target.ts'
 import { KubernetesPlatform } from '../../../src/kubernetes/platform.ts'
@@ -13,7 +14,9 @@ import { commitsBetween } from '../../../src/report/commits.ts'
 import { deployReport } from '../../../src/report/deploy-report.ts'
 import { findRollbackWorkflow, type WayBack } from '../../../src/report/way-back.ts'
 import type { Outcome, Runner } from '../../../src/runner/action.ts'
+import { messageOf } from '../../../src/runner/failure.ts'
 import type { InputValues } from '../../../src/runner/inputs.ts'
+import { runAddress } from '../../../src/runner/run-address.ts'
 import type { DeployOutput, definition } from './definition.ts'
 
 type Inputs = InputValues<(typeof definition)['inputs']>
@@ -50,6 +53,7 @@ export async function deployToKubernetes(inputs: Inputs, runner: Runner): Promis
   const connection = await connecting
   try {
     const namespace = inputs.namespace === '' ? connection.defaultNamespace : inputs.namespace
+    const check = inputs.checks === '' ? undefined : await checkByFile(inputs.checks, runner, connection)
     log.info(`Deploying ${app} to namespace ${namespace} of ${connection.server}`)
     const { target, intended } = await prepareManifests({
       connection,
@@ -87,9 +91,12 @@ export async function deployToKubernetes(inputs: Inputs, runner: Runner): Promis
       log,
       cancelled,
       ending,
+      check,
+      onInconclusive: inputs['on-inconclusive'],
       onRemembered: release => runner.saveState('release', release),
     })
     if (!report.unfinished) runner.saveState('release', '')
+    await verifyUnchanged(report, connection, runner)
     const seconds = (systemClock.now() - startedAt) / 1_000
     const commits = await commitsBetween(report.plan.previousCommit ?? '', env['GITHUB_SHA'] ?? '', workspace, env)
     const wayBack = await wayBackOf(report, { app, namespace }, inputs['on-failure'], runner)
@@ -97,6 +104,19 @@ export async function deployToKubernetes(inputs: Inputs, runner: Runner): Promis
   } finally {
     runner.saveState('lock', '')
     await connection.close()
+  }
+}
+
+/** A release that was live already and has passed its checks now is verified by them as well. */
+async function verifyUnchanged(report: DeployReport, { api }: Connection, { env, log }: Runner): Promise<void> {
+  if (report.result !== 'unchanged' || report.release === '' || report.checks[0]?.result !== 'passed') return
+  const release = parseReleaseAddress(report.release)
+  if (release.platform !== 'k8s') return
+  try {
+    const { verifyRelease } = await import('../../../src/kubernetes/verification.ts')
+    await verifyRelease(api, release, runAddress(env))
+  } catch (error) {
+    log.warning(`The checks passed, but ${report.release} could not be marked verified: ${messageOf(error)}`)
   }
 }
 
@@ -122,6 +142,7 @@ function outcomeOf(report: DeployReport, summary: string): Outcome<DeployOutput>
     message: report.message,
     green: report.result === 'deployed' || report.result === 'unchanged',
     ...annotationsOf(report.culprits),
+    warning: report.checks.some(check => check.result === 'inconclusive'),
     summary,
     outputs: {
       release: report.release,

@@ -1,4 +1,5 @@
 // rollback: an older release as the target of a deployment by the same engine.
+import { checkByFile } from '../../../src/checks/check-by-file.ts'
 import { systemClock } from '../../../src/deploy/clock.ts'
 import { type DeployReport, deploy } from '../../../src/deploy/engine.ts'
 import { formatReleaseAddress } from '../../../src/deploy/release-address.ts'
@@ -84,6 +85,10 @@ export async function rollback(inputs: Inputs, runner: Runner): Promise<Outcome<
       stableForMs: inputs['stable-for'],
       // An older release that does not come up goes back as well: what was serving a minute ago is better than what never did.
       onFailure: 'rollback',
+      check: inputs.checks === '' ? undefined : await checkByFile(inputs.checks, runner, connection),
+      // Back to the bad release is no way out, whatever the checks say of the older one.
+      onCheckFailure: 'keep',
+      onInconclusive: inputs['on-inconclusive'],
       firstDeploy: 'allow',
       dryRun: inputs['dry-run'],
       clock: systemClock,
@@ -150,6 +155,7 @@ function outcomeOf(
     reason: report.reason,
     message: report.message,
     green: report.result === 'rolled-back' || report.result === 'unchanged',
+    warning: report.checks.some(check => check.result === 'inconclusive'),
     summary: deployReport(report, {
       ...context,
       title: 'Rollback',
