@@ -1,5 +1,15 @@
 // A real one-node Kubernetes cluster as plain processes of this machine, as root: etcd, the control plane, containerd, kubelet, kube-proxy.
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { busybox, busyboxRequirement } from '../busybox.ts'
@@ -236,15 +246,31 @@ async function prepareNetwork(): Promise<void> {
  */
 function ownCgroupRoot(): string | undefined {
   const folder = process.env['SANDBOX_DIR']
-  if (!folder) return undefined
-  const root = `/deploy-actions-${basename(resolve(folder))}`
-  const hierarchies = existsSync('/sys/fs/cgroup/cgroup.controllers') ? [''] : readdirSync('/sys/fs/cgroup')
-  for (const hierarchy of hierarchies) mkdirSync(join('/sys/fs/cgroup', hierarchy, root), { recursive: true })
-  return root
+  return folder ? `/deploy-actions-${basename(resolve(folder))}` : undefined
+}
+
+const cgroupMount = '/sys/fs/cgroup'
+
+/** One for each hierarchy; of version 2 there is one. */
+function cgroupFolders(root: string): string[] {
+  if (!existsSync(cgroupMount)) return []
+  const hierarchies = existsSync(join(cgroupMount, 'cgroup.controllers')) ? [''] : readdirSync(cgroupMount)
+  return hierarchies.map(hierarchy => join(cgroupMount, hierarchy, root))
+}
+
+/** Its files go with it, and cannot be removed by themselves. */
+function removeCgroup(folder: string): void {
+  if (!existsSync(folder)) return
+  for (const entry of readdirSync(folder, { withFileTypes: true }))
+    if (entry.isDirectory()) removeCgroup(join(folder, entry.name))
+  try {
+    rmdirSync(folder)
+  } catch {}
 }
 
 async function startNode(pki: string): Promise<void> {
   const cgroupRoot = ownCgroupRoot()
+  if (cgroupRoot !== undefined) for (const folder of cgroupFolders(cgroupRoot)) mkdirSync(folder, { recursive: true })
   // eventRecordQPS: 0 would mean about 2.5 a second; without clusterDNS each pod sync adds an event. Either delays events by minutes.
   writeWhole(
     path('etc', 'kubelet.yaml'),
@@ -349,6 +375,8 @@ export async function localDown(): Promise<void> {
   await remove('containerd')
   await remove('kube-apiserver')
   await remove('etcd')
+  const cgroupRoot = ownCgroupRoot()
+  if (cgroupRoot !== undefined) for (const folder of cgroupFolders(cgroupRoot)) removeCgroup(folder)
   // Names and ports are one per machine: what is still served belongs to the cluster of another state folder.
   if (!hasLocalState() || (await accepts(6443))) return
   const proxy = kubernetesProgram('kube-proxy')

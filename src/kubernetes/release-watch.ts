@@ -14,6 +14,7 @@ import { type FollowedKind, followedKind, OWNED_COLLECTIONS, runsPods } from './
 import { blank, type Snapshot } from './judge/workload.ts'
 import { groupOf, type KubernetesObject } from './objects.ts'
 import { keyOf, type Owner, Ownership, type Slot, slotsOf } from './ownership.ts'
+import { Selections } from './selections.ts'
 import { watchList } from './watch.ts'
 
 /** An object to be followed, of any kind that is. */
@@ -78,7 +79,7 @@ export class ReleaseWatch {
   #started = false
   /** Objects as they were when the release began. */
   readonly #before = new Map<string, KubernetesObject>()
-  readonly #services: readonly Workload[]
+  readonly #selections = new Selections()
   readonly #judged = new Map<string, Judgement>()
   readonly #listeners = new Set<() => void>()
   readonly #stop = new AbortController()
@@ -86,7 +87,6 @@ export class ReleaseWatch {
   constructor(options: ReleaseWatchOptions) {
     this.#options = options
     this.#ownership = new Ownership(options.workloads)
-    this.#services = options.workloads.filter(workload => keyOf(workload).startsWith('/Service/'))
     options.signal.addEventListener('abort', () => this.#stop.abort(), { once: true })
   }
 
@@ -176,7 +176,7 @@ export class ReleaseWatch {
   /** The workload was removed, or is about to be: it is waited for no more. */
   expectAbsence(workload: Workload): void {
     this.#absent.add(keyOf(workload))
-    this.#changedServices(workload.namespace)
+    for (const service of this.#selections.forget(keyOf(workload))) this.#judged.delete(service)
   }
 
   /** The object of that uid was deleted, and the workload is another one now. */
@@ -235,19 +235,10 @@ export class ReleaseWatch {
         : owned<Pod>('Pod', new Set([uid, ...replicaSets.map(set => set.metadata?.uid)])),
       endpointSlices: owned<EndpointSlice>('EndpointSlice', new Set([uid])),
       before: this.#before.get(key),
-      others: () => this.#others(workload),
+      selected: () => this.#selections.of(key),
       events: of => this.#events.get(of) ?? [],
       restartsBefore: (podUid, container) => this.#restartsBefore.get(`${podUid}/${container}`) ?? 0,
     }
-  }
-
-  /** The release's other objects in the workload's namespace. */
-  #others({ namespace }: Workload): readonly KubernetesObject[] {
-    return this.#options.workloads.flatMap(other =>
-      other.namespace === namespace && runsPods(other) && !this.#absent.has(keyOf(other))
-        ? this.#all<KubernetesObject>(keyOf(other), 'own').slice(-1)
-        : [],
-    )
   }
 
   /** Nothing is called healthy on the word of an API server that is not heard any more. */
@@ -319,12 +310,11 @@ export class ReleaseWatch {
       if (owner === undefined) return
       const uid = object.metadata.uid ?? ''
       seen.add(uid)
-      const store = this.#stored(owner.workload, owner.slot)
-      const known = store.get(uid)
-      store.set(uid, slim(object))
+      const kept = slim(object)
+      this.#stored(owner.workload, owner.slot).set(uid, kept)
       if (holds === '/Pod') this.#podOwners.set(uid, owner.workload)
-      // Whether a Service has pods of the release behind it is in the specs of these.
-      if (owner.slot === 'own' && saysOtherwise(known, object)) this.#changedServices(namespace)
+      if (owner.slot === 'own')
+        for (const service of this.#selections.take(keyOf(owner.workload), kept)) this.#judged.delete(service)
       this.#changed(owner.workload)
     }
     /** What has succeeded is kept: that it is gone does not undo it. */
@@ -382,10 +372,6 @@ export class ReleaseWatch {
     for (const listener of this.#listeners) listener()
   }
 
-  #changedServices(namespace: string): void {
-    for (const service of this.#services) if (service.namespace === namespace) this.#judged.delete(keyOf(service))
-  }
-
   #addEvent(event: Event): void {
     const uid = event.involvedObject?.uid ?? ''
     const events = (this.#events.get(uid) ?? []).filter(known => known.metadata?.uid !== event.metadata?.uid)
@@ -415,17 +401,6 @@ interface Owned {
 
 function pathIn([prefix, plural]: readonly [string, string], namespace: string): string {
   return namespace === '' ? `${prefix}/${plural}` : `${prefix}/namespaces/${namespace}/${plural}`
-}
-
-/** Whether an object says something else of what it is to be than it did. */
-function saysOtherwise(known: KubernetesObject | undefined, object: KubernetesObject): boolean {
-  if (known === undefined || known.metadata.generation !== object.metadata.generation) return true
-  return scheduled(known) !== scheduled(object)
-}
-
-/** A DaemonSet's number of pods stands in its status alone. */
-function scheduled({ status }: KubernetesObject): unknown {
-  return (status as { desiredNumberScheduled?: unknown } | null | undefined)?.desiredNumberScheduled
 }
 
 /** Managed fields are the larger half of most objects and say nothing to a judge. */

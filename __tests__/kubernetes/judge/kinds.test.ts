@@ -2,6 +2,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Pod } from 'kubernetes-types/core/v1.js'
 import { followedKind, runsPods } from '../../../src/kubernetes/judge/kinds.ts'
+import { selects } from '../../../src/kubernetes/judge/service.ts'
 import type { Snapshot } from '../../../src/kubernetes/judge/workload.ts'
 import type { KubernetesObject } from '../../../src/kubernetes/objects.ts'
 import { at, condition, event, type PodGiven, pod, running, stamp, terminated, waiting } from './objects.ts'
@@ -622,7 +623,10 @@ describe('whatever the API answers, a judge has a word for it', () => {
         ...shown(object(apiVersion, kind, {}, {}), pods as readonly Pod[], { events: [event('w', 'R', 'M', 1)] }),
         object: given as KubernetesObject,
         before: before as KubernetesObject,
-        others: () => [{ ...(other as KubernetesObject), apiVersion: 'apps/v1', kind: 'Deployment' }],
+        selected: () => {
+          const workload = { ...(other as KubernetesObject), apiVersion: 'apps/v1', kind: 'Deployment' }
+          return selects(given as never, workload) ? [workload] : []
+        },
         endpointSlices: slices as never,
       }
       const judgement = followedKind({ apiVersion, kind })?.judge(snapshot, at(100))

@@ -1,5 +1,6 @@
 // What no recording has of the kinds beside the workloads: each row is an object as the API server would send it, and what is said of it.
 import { describe, test } from '@jest/globals'
+import { selects } from '../../../src/kubernetes/judge/service.ts'
 import type { Snapshot } from '../../../src/kubernetes/judge/workload.ts'
 import { event, pod, stamp } from './objects.ts'
 import { check, type Fields, failed, healthy, object, progressing, type Row, shown } from './tables.ts'
@@ -38,7 +39,12 @@ function service(
 ): Snapshot {
   const { slices = [], others = [serving({ app: 'web', tier: 'front' })], status = {}, metadata = {}, before, events = [] } = more
   const given = object('v1', 'Service', { selector: { app: 'web' }, ports: HTTP, ...spec }, status, metadata)
-  return shown(given, [], { endpointSlices: slices, others: () => others, before, events })
+  return shown(given, [], {
+    endpointSlices: slices,
+    selected: () => others.filter(other => selects(given as never, other)),
+    before,
+    events,
+  })
 }
 
 describe('a Service', () => {

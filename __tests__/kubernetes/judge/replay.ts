@@ -2,13 +2,14 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ControllerRevision, ReplicaSet } from 'kubernetes-types/apps/v1.js'
-import type { Event, Pod } from 'kubernetes-types/core/v1.js'
+import type { Event, Pod, Service } from 'kubernetes-types/core/v1.js'
 import type { EndpointSlice } from 'kubernetes-types/discovery/v1.js'
 import type { Clock } from '../../../src/deploy/clock.ts'
 import type { Observation } from '../../../src/deploy/follow.ts'
 import { combine, type Judgement } from '../../../src/deploy/verdict.ts'
 import { eventTime } from '../../../src/kubernetes/judge/events.ts'
 import { type FollowedKind, followedKind, runsPods } from '../../../src/kubernetes/judge/kinds.ts'
+import { selects } from '../../../src/kubernetes/judge/service.ts'
 import type { Snapshot } from '../../../src/kubernetes/judge/workload.ts'
 import type { KubernetesObject } from '../../../src/kubernetes/objects.ts'
 import { type Frame, type Json, judgedKind, type Kind, merge, type Recording } from './recording.ts'
@@ -90,7 +91,7 @@ export class Replay {
       pods: this.#all<Pod>('Pod'),
       endpointSlices: this.#all<EndpointSlice>('EndpointSlice'),
       before: this.#before,
-      others: () => this.#others(),
+      selected: () => this.#selected(),
       events: uid => events.filter(event => event.involvedObject.uid === uid),
       restartsBefore: (uid, container) => this.#restartsBefore.get(`${uid}/${container}`) ?? 0,
     }
@@ -103,10 +104,11 @@ export class Replay {
     return first?.type === 'ADDED' && first.at < createdAt ? (first.object as unknown as KubernetesObject) : undefined
   }
 
-  #others(): readonly KubernetesObject[] {
-    return [...this.#objects.values()]
-      .map(({ object }) => object as unknown as KubernetesObject)
-      .filter(object => runsPods(object) && (object.metadata.ownerReferences ?? []).length === 0)
+  #selected(): readonly KubernetesObject[] {
+    const [service] = this.#all<Service>('Service')
+    const all = [...this.#objects.values()].map(({ object }) => object as unknown as KubernetesObject)
+    const own = all.filter(object => runsPods(object) && (object.metadata.ownerReferences ?? []).length === 0)
+    return service === undefined ? [] : own.filter(object => selects(service, object))
   }
 
   #all<T>(kind: Kind): T[] {

@@ -18,7 +18,7 @@ export function judgeService(snapshot: Snapshot<Service>, now: number): Judgemen
     return { ...blank(name, 1), phase: 'progressing', message: '', ...presence }
   const endpoints = endpointsOf(list(snapshot.endpointSlices))
   const ready = endpoints.filter(endpoint => endpoint.ready).length
-  const expected = needsEndpoints(service) && list(snapshot.others?.()).some(other => selects(service, other))
+  const expected = needsEndpoints(service) && list(snapshot.selected?.()).length > 0
   const behind = expected ? judgeEndpoints(snapshot, service, endpoints, now) : { findings: [], waiting: '' }
   const address = judgeAddress(snapshot, service, now)
   const known = { ...blank(name, expected ? Math.max(1, ready) : 1), ready: expected ? ready : 1 }
@@ -78,7 +78,7 @@ interface Part {
 }
 
 function judgeEndpoints(snapshot: Snapshot<Service>, service: Service, endpoints: readonly Endpoint[], now: number): Part {
-  const makers = list(snapshot.others?.()).filter(other => selects(service, other))
+  const makers = list(snapshot.selected?.())
   const ready = endpoints.filter(endpoint => endpoint.ready)
   const ports = list(service.spec?.ports)
   const dead = ports.filter(

@@ -30,8 +30,8 @@ export interface Snapshot<T = KubernetesObject> {
   readonly endpointSlices?: readonly EndpointSlice[]
   /** The object as it was when the release began; undefined where it was not there. What was amiss before is not held against the release. */
   readonly before?: T | undefined
-  /** The release's other objects in the same namespace, as they are: what a Service's selector may meet. */
-  readonly others?: () => readonly KubernetesObject[]
+  /** Of a Service: the release's workloads in its namespace that it selects, as they are. */
+  readonly selected?: () => readonly KubernetesObject[]
   /** Events of the workload, its ReplicaSets and pods by their uid, oldest first. */
   readonly events: (uid: string) => readonly Event[]
   /** Restarts of a container, by its pod's uid, that had happened before the release began. */
