@@ -52,8 +52,16 @@ export interface Policy {
 /** Whether the check may go on, and if not, why. */
 export type Moment = 'time-left' | 'time-over' | 'cancelled'
 
+/** What a check may say, smoke or gate. Inconclusive: it could not be told. */
+export type CheckResult = 'passed' | 'failed' | 'inconclusive' | 'cancelled'
+
+/** Of several checks: failed when one is, else cancelled, else inconclusive, and passed only when all are. */
+export function combineResults(results: readonly CheckResult[]): CheckResult {
+  return (['failed', 'cancelled', 'inconclusive'] as const).find(result => results.includes(result)) ?? 'passed'
+}
+
 export interface CheckVerdict {
-  readonly result: 'passed' | 'failed' | 'inconclusive' | 'cancelled'
+  readonly result: CheckResult
   /** Empty for a pass. */
   readonly reason: string
   /** What was wrong, to be said after the address; empty for a pass. */
