@@ -39,7 +39,7 @@ export function readValue(
   staleMs: number,
 ): Value | NoValue | Fault {
   if (reading.kind === 'fault') return reading
-  if (reading.kind === 'nothing') return none('NoData', reading.problem)
+  if (reading.kind === 'nothing') return none(reading.reason, reading.problem)
   const newest = reading.series.flatMap(({ labels, points }) => {
     const last = points.at(-1)
     return last === undefined ? [] : [{ ...last, labels }]

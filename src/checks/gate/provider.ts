@@ -29,7 +29,7 @@ export interface Fault {
 export type Reading =
   | { readonly kind: 'series'; readonly series: readonly Series[] }
   /** There is an answer, and it says that nothing is known. */
-  | { readonly kind: 'nothing'; readonly problem: string }
+  | { readonly kind: 'nothing'; readonly reason: string; readonly problem: string }
   | Fault
 
 export interface Asking {

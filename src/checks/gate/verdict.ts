@@ -17,7 +17,7 @@
 //   | then still bad                                                        | inconclusive   | Unsettled                        |
 //   | then still none                                                       | `on-no-data`, or inconclusive for a fault | its own |
 //   | by rank: worse, by `confidence` and by `effect`                       | failed         | WorseThanBaseline                |
-//   | by rank: without a baseline                                           | inconclusive   | NoBaseline                       |
+//   | by rank: no baseline, or too few values to be that sure of anything   | inconclusive   | NoBaseline, TooFewSamples        |
 //   | else                                                                  | passed         |                                  |
 //
 // The gate:
@@ -97,7 +97,8 @@ function atTheEnd(
   const planned = plannedSamples(gate, query)
   const needed = samplesNeeded(query, planned)
   const last = counted.at(-1)
-  const mayAskOn = counted.length < planned + query.consecutive
+  const more = counted.filter(({ at }) => at > gate.durationMs + query.intervalMs / 2).length
+  const mayAskOn = more < query.consecutive
   if (values.length < needed) {
     const faults = counted.filter(measurement => measurement.kind === 'fault')
     const empty = counted.filter(measurement => measurement.kind === 'none')
@@ -128,8 +129,14 @@ function atTheEnd(
   }
   if (query.rule.kind === 'rank') {
     if (failure !== undefined) return failure
-    if (baselineOf(query, values, baseline).length === 0)
-      return { result: 'inconclusive', reason: 'NoBaseline', because: 'has no baseline to be held against' }
+    const known = baselineOf(query, values, baseline).length
+    if (known === 0) return { result: 'inconclusive', reason: 'NoBaseline', because: 'has no baseline to be held against' }
+    if (!canDecide(values.length, known, query.rule.confidence))
+      return {
+        result: 'inconclusive',
+        reason: 'TooFewSamples',
+        because: `has ${values.length} values against ${known} before, too few to be ${percent(query.rule.confidence)} sure of anything`,
+      }
   }
   return { result: 'passed', reason: '', because: passedBecause(query, values, baseline) }
 }
@@ -200,6 +207,12 @@ function rankFailure(history: History, values: readonly ValueMeasurement[], toCo
   }
 }
 
+/** Whether so few values could fail the test at all: if not, that they did not fail it says nothing. */
+function canDecide(values: number, known: number, confidence: number): boolean {
+  const worst = [...new Array<number>(values).keys()].map(value => value + known)
+  return probabilityOfChance(worst, [...new Array<number>(known).keys()]) <= 1 - confidence
+}
+
 function baselineOf(
   { rule }: GateQuery,
   values: readonly ValueMeasurement[],
@@ -244,7 +257,9 @@ function passesEarly({ query, measurements, baseline }: History, earlyPass: numb
   if (values.length < (query.minimumSamples ?? 0)) return false
   const streak = counted.length - 1 - counted.findLastIndex(measurement => measurement.kind !== 'value' || !measurement.good)
   if (streak < earlyPass) return false
-  return query.rule.kind !== 'rank' || !mayStillFail({ query, measurements, baseline }, values, remaining(counted.length, gate, query))
+  return (
+    query.rule.kind !== 'rank' || !mayStillFail({ query, measurements, baseline }, values, remaining(counted.length, gate, query))
+  )
 }
 
 /** By rank: whether values to come, the worst there are, could make it a failure. */
