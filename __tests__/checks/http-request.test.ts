@@ -5,12 +5,12 @@ import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import {
   askOverHttp,
-  explainError,
   type HttpOutcome,
   type HttpQuestion,
   mayCarryHeaders,
   redirectTarget,
 } from '../../src/checks/http-request.ts'
+import { explainError } from '../../src/checks/net/explain-error.ts'
 import { selfSigned } from './self-signed.ts'
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void

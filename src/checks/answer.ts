@@ -27,6 +27,8 @@ export type Stage =
   | 'answering'
   /** Asking again cannot help: the certificate, or a server that speaks no TLS. */
   | 'unhealable'
+  /** The check cannot be made from here: a program that is not installed, a right that is missing, a file that cannot be read. */
+  | 'impossible'
 
 export interface NoAnswer {
   readonly stage: Stage

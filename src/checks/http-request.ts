@@ -1,21 +1,30 @@
-// One GET on a fresh connection: redirects followed, credentials kept from other hosts, the body's first MiB, a hard limit in time.
-import { type ClientRequest, type IncomingMessage, type RequestOptions, request as requestPlain } from 'node:http'
-import { request as requestTls } from 'node:https'
-import type { Socket, TcpNetConnectOpts } from 'node:net'
+// One request, fresh connections: redirects followed, credentials kept from other hosts, the body's first MiB, a hard limit in time.
 import type { Readable } from 'node:stream'
-import { createBrotliDecompress, createUnzip } from 'node:zlib'
 import { foreignLine } from '../runner/foreign-text.ts'
 import type { Answer, NoAnswer, Stage } from './answer.ts'
+import { type Exchange, type ExchangeRequest, exchange, type Reach } from './net/exchange.ts'
+import { explainError, explainTimeout } from './net/explain-error.ts'
+import { RoadError } from './net/open.ts'
 
-export interface HttpQuestion {
+export interface HttpQuestion extends Reach {
   readonly url: URL
+  /** GET where nothing is said. */
+  readonly method?: string | undefined
   /** Sent to the host asked and to no other. */
   readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly body?: Buffer | undefined
   readonly timeoutMs: number
   readonly signal: AbortSignal
   /** A redirect with a status that is wanted as it is is not followed. */
   readonly isWanted: (status: number) => boolean
+  /** How many redirects are followed; 5 where nothing is said. */
+  readonly redirects?: number | undefined
+  /** Reads the body of a wanted answer in place of keeping its first MiB. */
+  readonly readStream?: ((body: Readable) => Promise<Partial<Answer>>) | undefined
 }
+
+type Hop = ExchangeRequest &
+  Pick<HttpQuestion, 'timeoutMs' | 'signal' | 'readStream'> & { readonly isStream: (status: number) => boolean }
 
 /** `wrong-redirect`: the server sends us somewhere we do not go; `to` says where and why. */
 export type HttpOutcome =
@@ -26,28 +35,53 @@ export type HttpOutcome =
 const BODY_LIMIT = 1024 * 1024
 const REDIRECTS = 5
 const REDIRECT_STATUS = new Set([301, 302, 303, 307, 308])
-/** Time for one of several addresses of a host before the next is tried as well: node's own 250 ms is short for a far host. */
-const FAMILY_ATTEMPT_MS = 1_000
-
 /** Never throws; ends within `timeoutMs`. */
 export async function askOverHttp(question: HttpQuestion): Promise<HttpOutcome> {
   const started = performance.now()
   const elapsed = (): number => Math.round((performance.now() - started) * 10) / 10
-  let url = question.url
-  let headers = question.headers
+  const most = question.redirects ?? REDIRECTS
+  const isStream = (status: number): boolean => question.readStream !== undefined && question.isWanted(status)
+  let hop: Hop = { ...question, method: question.method ?? 'GET', isStream }
   for (let hops = 0; ; hops++) {
-    const step = await askOnce({ ...question, url, headers, timeoutMs: question.timeoutMs - elapsed() })
+    const { url } = hop
+    const step = await askOnce({ ...hop, timeoutMs: question.timeoutMs - elapsed() })
     if ('stage' in step) return { kind: 'no-answer', fault: { ...(hops === 0 ? step : afterRedirect(step, url)), ms: elapsed() } }
     const answer: Answer = { ...step, ms: elapsed(), ...(hops === 0 ? {} : { redirectedTo: foreignLine(url.href, 200) }) }
     const location = [step.headers['location'] ?? []].flat()[0]
-    if (!REDIRECT_STATUS.has(step.status) || location === undefined || question.isWanted(step.status))
+    if (!REDIRECT_STATUS.has(step.status) || location === undefined || question.isWanted(step.status) || most === 0)
       return { kind: 'answer', answer }
     const target = redirectTarget(location, url)
     if (typeof target === 'string') return { kind: 'wrong-redirect', answer, to: target }
-    if (hops === REDIRECTS)
-      return { kind: 'wrong-redirect', answer, to: `more than ${REDIRECTS} times, at last to ${foreignLine(target.href, 200)}` }
-    if (!mayCarryHeaders(url, target)) headers = []
-    url = target
+    if (hops === most)
+      return { kind: 'wrong-redirect', answer, to: `more than ${most} times, at last to ${foreignLine(target.href, 200)}` }
+    const next = hopTo(target, hop, step.status)
+    if (typeof next === 'string') return { kind: 'wrong-redirect', answer, to: next }
+    hop = next
+  }
+}
+
+/** The next request of a redirect. To another host go neither headers, nor a body, nor the client's certificate, nor the address given for the first. */
+function hopTo(url: URL, from: Hop, status: number): Hop | string {
+  const keepsMethod = status === 307 || status === 308 || from.method === 'GET' || from.method === 'HEAD'
+  const method = keepsMethod ? from.method : 'GET'
+  const body = keepsMethod ? from.body : undefined
+  const headers = body === from.body ? from.headers : from.headers.filter(([name]) => !/^content-/i.test(name))
+  if (mayCarryHeaders(from.url, url)) {
+    const sameHost = from.url.origin === url.origin
+    return { ...from, url, method, body, headers, resolve: sameHost ? from.resolve : undefined }
+  }
+  if (body !== undefined)
+    return `to another host by status ${status}, which asks for the body to be sent there: ${foreignLine(url.href, 200)}`
+  const { tls } = from
+  return {
+    ...from,
+    url,
+    method,
+    body,
+    headers: [],
+    resolve: undefined,
+    socketPath: undefined,
+    tls: tls && { ca: tls.ca, verify: tls.verify },
   }
 }
 
@@ -84,151 +118,55 @@ function afterRedirect(step: Omit<NoAnswer, 'ms'>, url: URL): Omit<NoAnswer, 'ms
 
 type Step = Omit<Answer, 'ms' | 'redirectedTo'> | Omit<NoAnswer, 'ms'>
 
-function askOnce(question: HttpQuestion): Promise<Step> {
+function askOnce(question: Hop): Promise<Step> {
   return new Promise(resolve => {
     let stage: Stage = 'connecting'
     let settled = false
-    let request: ClientRequest | undefined
+    let open: Exchange | undefined
+    const ending = new AbortController()
     const settle = (step: Step): void => {
       if (settled) return
       settled = true
       clearTimeout(timer)
       question.signal.removeEventListener('abort', onAbort)
-      request?.destroy()
+      ending.abort()
+      open?.close()
       resolve(step)
     }
-    const fail = (error: NodeJS.ErrnoException): void => settle(explainError(error, stage))
     const onAbort = (): void => settle({ stage: 'answering', code: 'ABORTED', problem: 'was not waited for any longer' })
     const timer = setTimeout(() => settle(explainTimeout(question.timeoutMs, stage)), Math.max(1, question.timeoutMs))
     question.signal.addEventListener('abort', onAbort)
     if (question.signal.aborted) return onAbort()
-    try {
-      const secure = question.url.protocol === 'https:'
-      const options: RequestOptions & Pick<TcpNetConnectOpts, 'autoSelectFamilyAttemptTimeout'> = {
-        agent: false,
-        autoSelectFamilyAttemptTimeout: FAMILY_ATTEMPT_MS,
-        headers: collectHeaders(question.headers),
-        maxHeaderSize: 64 * 1024,
+    const ask = async (): Promise<Step> => {
+      const reached = (now: Stage): void => {
+        stage = now
       }
-      request = (secure ? requestTls : requestPlain)(question.url, options)
-      request.on('socket', (socket: Socket) => socket.once('connect', () => (stage = 'answering')))
-      request.on('error', fail)
-      request.on('response', response => void readBody(response).then(body => settle(contentOf(response, body)), fail))
-      request.end()
-    } catch (error) {
-      fail(error as NodeJS.ErrnoException)
+      open = await exchange(question, ending.signal, reached)
+      const { status, headers, body } = open
+      if (!question.isStream(status)) return { status, headers, ...(await readBody(body)) }
+      return { status, headers, body: '', truncated: false, ...(await question.readStream?.(body)) }
     }
+    ask().then(settle, error => {
+      if (settled) return
+      if (error instanceof RoadError) settle(explainError(error.cause, error.stage))
+      else settle(explainError(error as NodeJS.ErrnoException, stage))
+    })
   })
 }
 
-const OWN_HEADERS = [
-  ['accept', '*/*'],
-  ['accept-encoding', 'identity'],
-  ['user-agent', 'deploy-actions/smoke-test'],
-] as const
-
-function collectHeaders(given: HttpQuestion['headers']): Record<string, string | string[]> {
-  const all = new Map<string, string[]>(OWN_HEADERS.map(([name, value]) => [name, [value]]))
-  for (const name of new Set(given.map(([name]) => name.toLowerCase()))) {
-    all.set(
-      name,
-      given.filter(([other]) => other.toLowerCase() === name).map(([, value]) => value),
-    )
-  }
-  return Object.fromEntries([...all].map(([name, values]) => [name, values.length === 1 ? (values[0] ?? '') : values]))
-}
-
-interface Body {
-  readonly text: string
-  readonly truncated: boolean
-}
-
-function readBody(response: IncomingMessage): Promise<Body> {
+function readBody(stream: Readable): Promise<{ readonly body: string; readonly truncated: boolean }> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let length = 0
-    const done = (truncated: boolean): void => {
-      resolve({ text: Buffer.concat(chunks).subarray(0, BODY_LIMIT).toString(), truncated })
-      stream.destroy()
-      response.destroy()
-    }
-    const stream = unpacked(response)
+    const done = (truncated: boolean): void =>
+      resolve({ body: Buffer.concat(chunks).subarray(0, BODY_LIMIT).toString(), truncated })
     stream.on('data', (chunk: Buffer) => {
+      if (length > BODY_LIMIT) return
       chunks.push(chunk)
       length += chunk.length
       if (length > BODY_LIMIT) done(true)
     })
     stream.on('end', () => done(false))
-    for (const source of new Set([stream, response])) source.on('error', reject)
-    response.on('aborted', () => reject(Object.assign(new Error('aborted'), { code: 'ECONNRESET' })))
+    stream.on('error', reject)
   })
-}
-
-/** Some servers pack a body although `identity` was asked for. */
-function unpacked(response: IncomingMessage): Readable {
-  const encoding = (response.headers['content-encoding'] ?? '').toLowerCase()
-  if (encoding === 'gzip' || encoding === 'x-gzip' || encoding === 'deflate') return response.pipe(createUnzip())
-  return encoding === 'br' ? response.pipe(createBrotliDecompress()) : response
-}
-
-function contentOf(response: IncomingMessage, body: Body): Step {
-  return { status: response.statusCode ?? 0, headers: response.headers, body: body.text, truncated: body.truncated }
-}
-
-function explainTimeout(timeoutMs: number, stage: Stage): Step {
-  const seconds = `${(timeoutMs / 1_000).toFixed(1)} s`
-  return stage === 'connecting'
-    ? { stage, code: 'ETIMEDOUT', problem: `took no connection within ${seconds}` }
-    : { stage, code: 'TIMEOUT', problem: `gave no whole answer within ${seconds}` }
-}
-
-/** What a code of the system means, to be said after the address. Codes of X.509 are those of OpenSSL's verify. */
-const PROBLEMS: Readonly<Record<string, string>> = {
-  ENOTFOUND: 'has a host name that DNS does not know',
-  EAI_AGAIN: 'has a host name that DNS could not look up now',
-  ECONNREFUSED: 'refused the connection',
-  EHOSTUNREACH: 'has no route to its host',
-  ENETUNREACH: 'has no route to its network',
-  EADDRNOTAVAIL: 'has no route to its host',
-  ETIMEDOUT: 'took no connection in time',
-  ECONNRESET: 'closed the connection before the whole answer',
-  EPIPE: 'closed the connection before the whole answer',
-  CERT_HAS_EXPIRED: 'has a certificate that has expired',
-  CERT_NOT_YET_VALID: 'has a certificate that is not valid yet',
-  CERT_REVOKED: 'has a certificate that was revoked',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'has a self-signed certificate',
-  SELF_SIGNED_CERT_IN_CHAIN: 'has a certificate of an authority that is not trusted here',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'has a certificate whose chain is incomplete or not trusted here',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'has a certificate whose chain is incomplete or not trusted here',
-  UNABLE_TO_GET_ISSUER_CERT: 'has a certificate whose chain is incomplete or not trusted here',
-}
-
-const CERTIFICATE_CODES =
-  /^(?:CERT_\w+|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|ERROR_IN_CERT_\w+|ERR_TLS_CERT_ALTNAME_\w+)$/
-
-/** Errors of node's network stack as a stage and a clause. An AggregateError (IPv4 and IPv6 both failed) bears the code of its first. */
-export function explainError(error: NodeJS.ErrnoException, stage: Stage): Omit<NoAnswer, 'ms'> {
-  const code = error.code ?? error.name
-  if (CERTIFICATE_CODES.test(code)) {
-    const trust =
-      code.includes('SELF_SIGNED') || code.includes('UNABLE_TO')
-        ? '; to trust its authority set NODE_EXTRA_CA_CERTS to a PEM file'
-        : ''
-    const problem = code.startsWith('ERR_TLS_CERT_ALTNAME')
-      ? `has a certificate for another name (${foreignLine((error as { reason?: string }).reason ?? error.message, 200)})`
-      : (PROBLEMS[code] ?? `has a certificate that cannot be trusted (${code})`)
-    return { stage: 'unhealable', code, problem: `${problem}${trust}` }
-  }
-  if (
-    code === 'ERR_SSL_WRONG_VERSION_NUMBER' ||
-    code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG' ||
-    (code === 'EPROTO' && error.message.includes('wrong version number'))
-  )
-    return { stage: 'unhealable', code: 'NOT_TLS', problem: 'speaks no TLS; is it http:// and not https://?' }
-  const problem = code.startsWith('HPE_') ? `gave an answer that is not HTTP (${code})` : PROBLEMS[code]
-  return {
-    stage,
-    code,
-    problem: problem ?? `gave no answer (${foreignLine(code === '' ? error.message : code, 200)})`,
-  }
 }

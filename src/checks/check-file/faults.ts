@@ -20,6 +20,7 @@ export const describeIssue: z.core.$ZodErrorMap = issue => {
   }
   if (issue.code === 'invalid_type' && issue.input === undefined) return 'is missing'
   if (issue.code === 'invalid_type') return `must be ${NAMES[issue.expected] ?? issue.expected}`
+  if (issue.code === 'too_small' && issue.origin === 'array') return 'must not be empty'
   if (issue.code === 'invalid_value')
     return `must be ${issue.values
       .map(value => String(value))
@@ -38,8 +39,15 @@ const NAMES: Readonly<Record<string, string>> = {
 }
 
 /** All faults, the outermost first. */
-export function faultsOf(issues: readonly Issue[]): Fault[] {
-  return issues.flatMap(issue => faultsOfIssue(issue, []))
+export function faultsOf(issues: readonly Issue[], above: readonly PropertyKey[] = []): Fault[] {
+  return issues.filter(issue => !isConsequence(issue, issues)).flatMap(issue => faultsOfIssue(issue, above))
+}
+
+/** Where a key is misspelt, that the right one is missing is no fault of its own. */
+function isConsequence(issue: Issue, all: readonly Issue[]): boolean {
+  return (
+    issue.code === 'custom' && all.some(other => other.code === 'unrecognized_keys' && other.path.join() === issue.path.join())
+  )
 }
 
 function faultsOfIssue(issue: Issue, above: readonly PropertyKey[]): Fault[] {
@@ -64,7 +72,7 @@ function faultsOfUnion(issue: Extract<Issue, { code: 'invalid_union' }>, path: r
   const best = [...shapes].sort((a, b) => misfit(a) - misfit(b))[0]
   if (best === undefined)
     return [{ path, message: issue.message === 'Invalid input' ? alternatives(issue.errors) : issue.message }]
-  return best.flatMap(each => faultsOfIssue(each as Issue, path))
+  return faultsOf(best as Issue[], path)
 }
 
 function alternatives(errors: readonly (readonly Issue[])[]): string {

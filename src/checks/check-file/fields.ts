@@ -35,4 +35,4 @@ export function count(min: number, max: number): z.ZodNumber {
 export const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/
 
 /** Text in which `${name}` stands for a variable. It is filled in when the check runs. */
-export const template: z.ZodString = z.string({ error: 'must be a text' })
+export const template: z.ZodString = z.string({ error: issue => (issue.input === undefined ? 'is missing' : 'must be a text') })

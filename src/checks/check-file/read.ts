@@ -1,7 +1,7 @@
 // Reads a check file: YAML to what the schema says, with all that is wrong told at once, each with its line and column.
 import { readFile, realpath, stat } from 'node:fs/promises'
 import { relative, resolve, sep } from 'node:path'
-import { type Document, isMap, isNode, isPair, isScalar, LineCounter, type Node, parseDocument, visit } from 'yaml'
+import { type Document, isMap, isNode, isPair, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml'
 import { closest } from '../../runner/closest-name.ts'
 import { ExpectedFailure, type FilePosition } from '../../runner/failure.ts'
 import { foreignLine } from '../../runner/foreign-text.ts'
@@ -20,6 +20,8 @@ export interface CheckFile {
   readonly variables: Variables
   /** Where something stands, for an annotation. */
   at(path: readonly PropertyKey[]): FilePosition
+  /** Faults that show only when the file is put to use, as one failure. */
+  failure(faults: readonly Fault[]): ExpectedFailure
 }
 
 export interface CheckFileContext {
@@ -94,7 +96,17 @@ export function parseCheckFile(text: string, name: string, env: NodeJS.ProcessEn
     at: position(offset),
   }))
   if (faults.length > 0) throw failure(name, faults)
-  return { name, content, variables, at }
+  return {
+    name,
+    content,
+    variables,
+    at,
+    failure: found =>
+      failure(
+        name,
+        found.map(fault => placed(fault, at)),
+      ),
+  }
 }
 
 function toPlain(document: Document): { value: unknown } | { fault: string } {
@@ -166,10 +178,7 @@ function offsetOf(document: Document, path: readonly PropertyKey[], key?: string
       offset = pair.key.range?.[0] ?? offset
       node = isNode(pair.value) ? pair.value : null
     } else {
-      const next: unknown =
-        (document.getIn([], true) as unknown) && node !== null && 'items' in node
-          ? (node.items as unknown[])[Number(part)]
-          : undefined
+      const next: unknown = isSeq(node) ? node.items[Number(part)] : undefined
       if (!isNode(next)) return offset
       node = next
       offset = node.range?.[0] ?? offset
@@ -179,14 +188,18 @@ function offsetOf(document: Document, path: readonly PropertyKey[], key?: string
 }
 
 function placed(fault: Fault, at: (path: readonly PropertyKey[], key?: string) => FilePosition): Told {
-  const place = fault.path.length === 0 || fault.key !== undefined ? pathText(fault.path) : pathText(fault.path)
+  const place = pathText(fault.path)
   return { message: `${place === '' ? '' : `${place}: `}${fault.message}`, at: at(fault.path, fault.key) }
 }
 
 /** `smoke.steps[2].expect.status` */
 function pathText(path: readonly PropertyKey[]): string {
   return path
-    .map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index === 0 ? '' : '.'}${foreignLine(String(part), 60)}`))
+    .map((part, index) => {
+      if (typeof part === 'number') return `[${part}]`
+      const name = String(part)
+      return /^[\w-]+$/.test(name) ? `${index === 0 ? '' : '.'}${name}` : `["${foreignLine(name, 60)}"]`
+    })
     .join('')
 }
 
