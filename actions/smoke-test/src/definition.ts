@@ -1,12 +1,12 @@
 // What smoke-test takes and gives. Loaded before anything else: nothing heavy is imported here.
 import { parseJsonAssertion } from '../../../src/checks/json-assertion.ts'
+import { parseHeader, parseUrl, secretsOfHeaders, secretsOfUrl } from '../../../src/checks/request-inputs.ts'
 import { parseStatusPatterns } from '../../../src/checks/status-pattern.ts'
 import { parseVersionSource } from '../../../src/checks/version-source.ts'
 import { parseReleaseAddress } from '../../../src/deploy/release-address.ts'
 import type { ActionDefinition } from '../../../src/runner/action.ts'
 import { ExpectedFailure } from '../../../src/runner/failure.ts'
 import { choice, duration, InputFault, integer, list, text } from '../../../src/runner/inputs.ts'
-import { parseHeader, parseUrl, secretsOfHeaders, secretsOfUrl } from './request-inputs.ts'
 
 const inputs = {
   url: text({ required: true, parse: parseUrl, secret: secretsOfUrl }),

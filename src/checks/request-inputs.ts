@@ -1,5 +1,5 @@
 // The inputs that make up the request: its address and headers, and the parts of them that nobody may see.
-import { InputFault } from '../../../src/runner/inputs.ts'
+import { InputFault } from '../runner/inputs.ts'
 
 /** @throws InputFault; its message never repeats a URL that may hold a password */
 export function parseUrl(raw: string): URL {
