@@ -65,7 +65,7 @@ function together(values: InputValues<typeof inputs>): readonly string[] {
   if (values['prometheus-token'] !== '' && values['prometheus-username'] !== '')
     faults.push('prometheus-token: and prometheus-username exclude one another')
   if (values['prometheus-sigv4'] && values['aws-region'] === '') faults.push('aws-region: is needed to sign for')
-  if (values.window > values.duration) faults.push('window: is longer than the duration')
+  if (values.window > values.duration && /\$window|preset:/.test(queries)) faults.push('window: is longer than the duration')
   return faults
 }
 
