@@ -51,6 +51,7 @@ export interface EnvironmentFile {
   PROMETHEUS_URL?: string
   /** Folder of the files that say what Prometheus scrapes. */
   PROMETHEUS_TARGETS?: string
+  AWS_ENDPOINT_URL?: string
   /** Folders to put in front of PATH. */
   PATH_PREPEND?: string[]
 }
