@@ -146,7 +146,7 @@ async function safely(ask: () => Promise<Reading>): Promise<Reading> {
 }
 
 function faultOf(error: unknown): Fault {
-  const name = error instanceof Error ? error.name : ''
+  const { name = '', code } = error as Partial<NodeJS.ErrnoException>
   const said = foreignLine(messageOf(error), 300)
   if (
     /AccessDenied|UnrecognizedClient|InvalidClientTokenId|ExpiredToken|SignatureDoesNotMatch|AuthFailure|InvalidSignature|NotAuthorized/i.test(
@@ -160,9 +160,8 @@ function faultOf(error: unknown): Fault {
     return fault('InvalidQuery', `is a query that CloudWatch does not take: ${said}`, false)
   if (said.includes('Region is missing'))
     return fault('InvalidQuery', 'could not be asked: no region is given; set aws-region or AWS_REGION', false)
-  if (/TimeoutError|AbortError/.test(name))
+  if (/TimeoutError|AbortError/.test(name) || code === 'ECONNRESET')
     return fault('NoAnswer', 'could not be asked: CloudWatch gave no answer in time', true)
-  const code = (error as NodeJS.ErrnoException).code
   if (code !== undefined && /^E[A-Z_]+$/.test(code))
     return fault('Unreachable', `could not be asked: CloudWatch cannot be reached (${code})`, true)
   return fault('ProviderError', `could not be asked: CloudWatch says ${foreignLine(name, 80)}: ${said}`, true)
