@@ -156,7 +156,12 @@ describe('CloudWatch that does not answer as it should', () => {
     aws.scenario({ faults: [{ action: 'cloudwatch:*', error }] })
     try {
       const reading = await provider.now({ kind: 'metric', metric: metric('RequestCount') }, now, asking())
-      expect(reading).toMatchObject({ kind: 'fault', reason, healable, problem: expect.not.stringMatching(/undefined/) })
+      expect(reading).toEqual({
+        kind: 'fault',
+        reason,
+        healable,
+        problem: expect.stringMatching(/^could not be asked: CloudWatch /),
+      })
     } finally {
       await fetch(`${aws.endpoint}/sandbox/scenario`, { method: 'PUT', body: '{}' })
     }

@@ -160,7 +160,8 @@ function faultOf(error: unknown): Fault {
     return fault('InvalidQuery', `is a query that CloudWatch does not take: ${said}`, false)
   if (said.includes('Region is missing'))
     return fault('InvalidQuery', 'could not be asked: no region is given; set aws-region or AWS_REGION', false)
-  if (/TimeoutError|AbortError/.test(name) || code === 'ECONNRESET')
+  // The SDK wraps what is no Error of its own realm, and keeps its name in the message only.
+  if (/TimeoutError|AbortError/.test(`${name} ${said}`) || code === 'ECONNRESET')
     return fault('NoAnswer', 'could not be asked: CloudWatch gave no answer in time', true)
   if (code !== undefined && /^E[A-Z_]+$/.test(code))
     return fault('Unreachable', `could not be asked: CloudWatch cannot be reached (${code})`, true)
