@@ -1,7 +1,8 @@
 // How often a gate fails a healthy release, and how often it misses a bad one: thousands of simulated gates, judged by the verdict tables themselves.
 // The same seed gives the same figures on every machine; `npm run docs` writes them into the README of monitoring-gate, and a test holds them there.
-import { type Gate, type GateQuery } from '../src/checks/gate/gate.ts'
+import type { Gate, GateQuery, Rule } from '../src/checks/gate/gate.ts'
 import { type Measurement, measure } from '../src/checks/gate/measurement.ts'
+import { DEFAULTS } from '../src/checks/gate/plan.ts'
 import { parseThreshold } from '../src/checks/gate/threshold.ts'
 import { type GateVerdict, type History, judgeGate, judgeQuery } from '../src/checks/gate/verdict.ts'
 
@@ -62,14 +63,16 @@ function rate(buckets: readonly Bucket[]): number {
 }
 
 /** Plays one gate over a service that becomes `times` as bad when the gate begins. Windows overlap, as those of rate() do. */
-export function play(gate: Gate, service: Service, times: number, seed: number): GateVerdict {
+function play(gate: Gate, service: Service, times: number, seed: number): GateVerdict {
   const next = random(seed)
   const query = gate.queries[0] as GateQuery
   const { rule } = query
   const seconds = STEP_MS / 1_000
   const perWindow = Math.round(gate.windowMs / STEP_MS)
   const every = Math.round(query.intervalMs / STEP_MS)
-  const before = Array.from({ length: Math.round(gate.durationMs / STEP_MS) + perWindow }, () => bucket(service, seconds, 1, next))
+  const before = Array.from({ length: Math.round(gate.durationMs / STEP_MS) + perWindow }, () =>
+    bucket(service, seconds, 1, next),
+  )
   const known = before
     .map((_, index) => index + 1)
     .filter(end => end > perWindow && (before.length - end) % every === 0)
@@ -83,37 +86,120 @@ export function play(gate: Gate, service: Service, times: number, seed: number):
     if (at < gate.delayMs || (at - gate.delayMs) % query.intervalMs !== 0) continue
     const short = rate([...before, ...during].slice(-perWindow))
     const value = rule.kind === 'burn-rate' ? Math.min(short, rate(during)) / (1 - rule.objective) : short
-    measurements.push(Number.isNaN(value) ? { kind: 'none', at, reason: 'NaN', problem: 'gave NaN' } : measure(query, at, value, baseline))
+    measurements.push(
+      Number.isNaN(value) ? { kind: 'none', at, reason: 'NaN', problem: 'gave NaN' } : measure(query, at, value, baseline),
+    )
     const history: History = { query, measurements, baseline: known }
-    const verdict = judgeGate([history], [judgeQuery(history, gate, at >= gate.durationMs ? 'time-over' : 'time-left')], gate, false)
+    const verdict = judgeGate(
+      [history],
+      [judgeQuery(history, gate, at >= gate.durationMs ? 'time-over' : 'time-left')],
+      gate,
+      false,
+    )
     if (verdict !== undefined) return verdict
   }
 }
 
-const base = (consecutive: number, failureLimit: number): Omit<GateQuery, 'rule' | 'unit'> => ({
-  name: 'errors', question: { kind: 'expression', text: '' }, aggregate: undefined, events: undefined, minimumSamples: undefined,
-  intervalMs: 15_000, weight: 1, critical: true, consecutive, failureLimit })
-const gateOf = (query: GateQuery): Gate => ({ queries: [query], durationMs: 300_000, delayMs: 60_000, windowMs: 60_000, staleMs: 300_000, providerTimeoutMs: 60_000,
-  onNoData: 'inconclusive', minimumScore: 1, earlyPass: undefined, deployedAt: undefined })
-const before = { kind: 'before', spanMs: 300_000 } as const
-for (const [c, f] of [[3, 5], [4, 6], [4,8], [5, 8]] as const) for (const rps of [2, 5, 10, 50]) {
-  const kinds: [string, GateQuery, number, Gate?][] = [
-    ['thr', { ...base(c, f), unit: 'ratio', rule: { kind: 'threshold', threshold: parseThreshold('< 5%') } }, 0.02],
-    ['thr10', { ...base(c, f), unit: 'ratio', rule: { kind: 'threshold', threshold: parseThreshold('< 10%') } }, 0.05],
-    ['ratio', { ...base(c, f), unit: 'ratio', rule: { kind: 'ratio', ratio: parseThreshold('< 2'), ignore: undefined, baseline: before } }, 0.02],
-    ['rank', { ...base(c, f), intervalMs: 60_000, unit: 'ratio', rule: { kind: 'rank', worse: 'higher', confidence: 0.99, effect: 1.5, ignore: undefined, baseline: before } }, 0.02],
-    ['burn', { ...base(c, f), unit: 'number', rule: { kind: 'burn-rate', objective: 0.99, limit: 2 } }, 0.01],
-  ]
-  const out = kinds.map(([name, query, p]) => {
-    const g = gateOf(query)
-    let [ff, fi, mp, mi] = [0, 0, 0, 0]
-    for (let seed = 0; seed < GATES; seed++) {
-      const h = play(g, { requestsPerSecond: rps, errorRate: p }, 1, seed).result
-      if (h === 'failed') ff++; if (h === 'inconclusive') fi++
-      const m = play(g, { requestsPerSecond: rps, errorRate: p }, WORSE, seed + 1e6).result
-      if (m === 'passed') mp++; if (m === 'inconclusive') mi++
+const RANK_WINDOW_MS = 60_000
+const BEFORE = { kind: 'before', spanMs: 600_000 } as const
+
+/** A gate as the README gives it: whatever is not named here is a default. */
+interface Setting {
+  readonly gate: string
+  readonly service: Service
+  readonly rule: Rule
+  readonly durationMs: number
+  readonly windowMs: number
+}
+
+const SETTINGS: readonly Setting[] = [
+  {
+    gate: '`threshold: < 5%`',
+    service: { requestsPerSecond: 10, errorRate: 0.02 },
+    rule: { kind: 'threshold', threshold: parseThreshold('< 5%') },
+    durationMs: DEFAULTS.durationMs,
+    windowMs: DEFAULTS.windowMs,
+  },
+  {
+    gate: '`threshold: < 5%`, little traffic: `window: 4m`, `duration: 15m`',
+    service: { requestsPerSecond: 2, errorRate: 0.02 },
+    rule: { kind: 'threshold', threshold: parseThreshold('< 5%') },
+    durationMs: 900_000,
+    windowMs: 240_000,
+  },
+  {
+    gate: '`baseline: { before: true, ratio: < 2 }`',
+    service: { requestsPerSecond: 20, errorRate: 0.02 },
+    rule: { kind: 'ratio', ratio: parseThreshold('< 2'), ignore: undefined, baseline: BEFORE },
+    durationMs: DEFAULTS.durationMs,
+    windowMs: DEFAULTS.windowMs,
+  },
+  {
+    gate: '`baseline: { before: true, confidence: 99% }`, `duration: 10m`',
+    service: { requestsPerSecond: 10, errorRate: 0.02 },
+    rule: { kind: 'rank', worse: 'higher', confidence: 0.99, effect: DEFAULTS.effect, ignore: undefined, baseline: BEFORE },
+    durationMs: 600_000,
+    windowMs: DEFAULTS.windowMs,
+  },
+  {
+    gate: '`burn-rate: { objective: 99%, limit: 2 }`',
+    service: { requestsPerSecond: 10, errorRate: 0.01 },
+    rule: { kind: 'burn-rate', objective: 0.99, limit: 2 },
+    durationMs: DEFAULTS.durationMs,
+    windowMs: DEFAULTS.windowMs,
+  },
+]
+
+function gateOf({ rule, durationMs, windowMs }: Setting): Gate {
+  const query: GateQuery = {
+    name: 'errors',
+    question: { kind: 'expression', text: '' },
+    rule,
+    unit: 'ratio',
+    aggregate: undefined,
+    events: undefined,
+    minimumSamples: undefined,
+    intervalMs: rule.kind === 'rank' ? RANK_WINDOW_MS : DEFAULTS.intervalMs,
+    weight: 1,
+    critical: true,
+    consecutive: DEFAULTS.consecutive,
+    failureLimit: DEFAULTS.failureLimit,
+  }
+  return {
+    queries: [query],
+    durationMs,
+    delayMs: windowMs,
+    windowMs,
+    staleMs: DEFAULTS.staleMs,
+    providerTimeoutMs: DEFAULTS.providerTimeoutMs,
+    onNoData: 'inconclusive',
+    minimumScore: 1,
+    earlyPass: undefined,
+    deployedAt: undefined,
+  }
+}
+
+export interface Figures {
+  readonly gate: string
+  readonly service: Service
+  /** Of GATES gates on a healthy service. */
+  readonly falseFailures: number
+  /** Of GATES gates on a service with three times its errors. */
+  readonly missed: number
+}
+
+export function figures(): readonly Figures[] {
+  return SETTINGS.map(setting => {
+    const gate = gateOf(setting)
+    const count = (times: number, from: number, result: GateVerdict['result']): number =>
+      Array.from({ length: GATES }, (_, index) => play(gate, setting.service, times, from + index)).filter(
+        verdict => verdict.result === result,
+      ).length
+    return {
+      gate: setting.gate,
+      service: setting.service,
+      falseFailures: count(1, 0, 'failed'),
+      missed: count(WORSE, 1_000_000, 'passed'),
     }
-    return `${name} F${ff}/${fi} M${mp}/${mi}`
   })
-  console.log(c, f, rps, out.join('  '))
 }

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { actionNames, readActionFile } from './action-file.ts'
 import { withTables } from './action-tables.ts'
+import { withFalseAlarms, withPresets } from './gate-tables.ts'
 
 const check = process.argv.includes('--check')
 const faults: string[] = []
@@ -13,7 +14,9 @@ for (const name of names) {
   const shown = `actions/${name}/README.md`
   try {
     const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
-    const wanted = withTables(text, action)
+    // A test holds the gate's figures to the code: to work them out takes seconds, so that a mere check passes them over.
+    const figures = name === 'monitoring-gate' && !check
+    const wanted = figures ? withFalseAlarms(withPresets(withTables(text, action))) : withTables(text, action)
     if (wanted === text) process.stdout.write(`${shown} is as action.yml says\n`)
     else if (check) faults.push(`${shown}: its tables differ from action.yml. Run: node scripts/write-tables.ts`)
     else {
