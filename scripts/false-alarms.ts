@@ -6,6 +6,10 @@ import { DEFAULTS } from '../src/checks/gate/plan.ts'
 import { parseThreshold } from '../src/checks/gate/threshold.ts'
 import { type GateVerdict, type History, judgeGate, judgeQuery } from '../src/checks/gate/verdict.ts'
 
+/** Taken from the global object once: in a test's own world every look at it is slow. */
+const { cos, exp, imul, log, max, min, PI: pi, round, sqrt } = Math
+const isNoNumber = Number.isNaN
+
 /** A service as a gate sees it. */
 interface Service {
   readonly requestsPerSecond: number
@@ -26,20 +30,20 @@ function random(seed: number): () => number {
   let state = seed >>> 0
   return () => {
     state = (state + 0x6d2b79f5) >>> 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    let t = imul(state ^ (state >>> 15), 1 | state)
+    t = (t + imul(t ^ (t >>> 7), 61 | t)) ^ t
     return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
   }
 }
 
 function normal(next: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next())
+  return sqrt(-2 * log(1 - next())) * cos(2 * pi * next())
 }
 
 /** Poisson; by the normal distribution where it can't be told from it. */
 function poisson(mean: number, next: () => number): number {
-  if (mean > 50) return Math.max(0, Math.round(mean + Math.sqrt(mean) * normal(next)))
-  const limit = Math.exp(-mean)
+  if (mean > 50) return max(0, round(mean + sqrt(mean) * normal(next)))
+  const limit = exp(-mean)
   let count = 0
   for (let product = next(); product > limit; product *= next()) count++
   return count
@@ -52,9 +56,9 @@ interface Bucket {
 
 /** One interval of traffic. */
 function bucket(service: Service, seconds: number, times: number, next: () => number): Bucket {
-  const requests = poisson(service.requestsPerSecond * seconds * Math.max(0.1, 1 + TRAFFIC_SWAY * normal(next)), next)
-  const chance = Math.min(1, service.errorRate * times * Math.max(0, 1 + SWAY * normal(next)))
-  return { requests, errors: Math.min(requests, poisson(requests * chance, next)) }
+  const requests = poisson(service.requestsPerSecond * seconds * max(0.1, 1 + TRAFFIC_SWAY * normal(next)), next)
+  const chance = min(1, service.errorRate * times * max(0, 1 + SWAY * normal(next)))
+  return { requests, errors: min(requests, poisson(requests * chance, next)) }
 }
 
 function rate(buckets: readonly Bucket[]): number {
@@ -68,16 +72,14 @@ function play(gate: Gate, service: Service, times: number, seed: number): GateVe
   const query = gate.queries[0] as GateQuery
   const { rule } = query
   const seconds = STEP_MS / 1_000
-  const perWindow = Math.round(gate.windowMs / STEP_MS)
-  const every = Math.round(query.intervalMs / STEP_MS)
-  const before = Array.from({ length: Math.round(gate.durationMs / STEP_MS) + perWindow }, () =>
-    bucket(service, seconds, 1, next),
-  )
+  const perWindow = round(gate.windowMs / STEP_MS)
+  const every = round(query.intervalMs / STEP_MS)
+  const before = Array.from({ length: round(gate.durationMs / STEP_MS) + perWindow }, () => bucket(service, seconds, 1, next))
   const known = before
     .map((_, index) => index + 1)
     .filter(end => end > perWindow && (before.length - end) % every === 0)
     .map(end => rate(before.slice(end - perWindow, end)))
-    .filter(value => !Number.isNaN(value))
+    .filter(value => !isNoNumber(value))
   const baseline = rule.kind === 'ratio' ? { value: known.reduce((sum, value) => sum + value, 0) / known.length } : undefined
   const during: Bucket[] = []
   const measurements: Measurement[] = []
@@ -85,9 +87,9 @@ function play(gate: Gate, service: Service, times: number, seed: number): GateVe
     during.push(bucket(service, seconds, times, next))
     if (at < gate.delayMs || (at - gate.delayMs) % query.intervalMs !== 0) continue
     const short = rate([...before, ...during].slice(-perWindow))
-    const value = rule.kind === 'burn-rate' ? Math.min(short, rate(during)) / (1 - rule.objective) : short
+    const value = rule.kind === 'burn-rate' ? min(short, rate(during)) / (1 - rule.objective) : short
     measurements.push(
-      Number.isNaN(value) ? { kind: 'none', at, reason: 'NaN', problem: 'gave NaN' } : measure(query, at, value, baseline),
+      isNoNumber(value) ? { kind: 'none', at, reason: 'NaN', problem: 'gave NaN' } : measure(query, at, value, baseline),
     )
     const history: History = { query, measurements, baseline: known }
     const verdict = judgeGate(
