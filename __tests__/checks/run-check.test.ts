@@ -5,7 +5,7 @@ import { ManualClock, settle } from '../deploy/manual-clock.ts'
 
 const answer = (status: number, came: string, ms = 10): Attempt => ({
   kind: 'answer',
-  answer: { status, headers: {}, body: '', truncated: false, ms },
+  answer: { label: String(status), ms },
   findings: [{ kind: 'version', what: 'version', expected: '2', came, holds: came === '2' }],
 })
 const RIGHT = answer(200, '2')

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { FindingKind } from '../../src/checks/expectation.ts'
 import { type Attempt, count, judgeCheck, type Moment, NOTHING_SEEN, type Policy, type Tally } from '../../src/checks/verdict.ts'
 
-/** One attempt from a letter: R right, W wrong status, J wrong JSON, B wrong body, V wrong version, L wrong redirect, U unconnected, N unanswered, X unhealable, C cut short. */
+/** One attempt from a letter: R right, W wrong status, J wrong JSON, B wrong body, V wrong version, L wrong redirect, U unconnected, N unanswered, X unhealable, C cut short, P not done yet, F wrong for good, I cannot be asked from here. */
 function attempt(letter: string): Attempt {
   const fault = { code: 'CODE', problem: 'had a problem', ms: 1 }
   if (letter === 'U') return { kind: 'no-answer', fault: { ...fault, stage: 'connecting' } }
@@ -10,11 +10,22 @@ function attempt(letter: string): Attempt {
   if (letter === 'C') return { kind: 'no-answer', fault: { ...fault, stage: 'answering', cutShort: true } }
   if (letter === 'X') return { kind: 'no-answer', fault: { ...fault, stage: 'unhealable', code: 'CERT_HAS_EXPIRED' } }
   if (letter === 'T') return { kind: 'no-answer', fault: { ...fault, stage: 'unhealable', code: 'NOT_TLS' } }
-  const kinds: Record<string, FindingKind> = { R: 'version', V: 'version', W: 'status', J: 'json', B: 'body', L: 'redirect' }
+  if (letter === 'I') return { kind: 'no-answer', fault: { ...fault, stage: 'impossible', code: 'Forbidden' } }
+  const kinds: Record<string, FindingKind> = {
+    R: 'version',
+    V: 'version',
+    W: 'status',
+    J: 'json',
+    B: 'body',
+    L: 'redirect',
+    P: 'state',
+    F: 'state',
+  }
   const kind = kinds[letter] ?? 'status'
   const holds = letter === 'R'
   const finding = { kind, what: kind, expected: '2', came: holds ? '2' : '1', holds }
-  return { kind: 'answer', answer: { status: 200, headers: {}, body: '', truncated: false, ms: 1 }, findings: [finding] }
+  const more = letter === 'P' ? { pending: true } : letter === 'F' ? { final: true } : {}
+  return { kind: 'answer', answer: { label: '200', ms: 1 }, findings: [finding], ...more }
 }
 
 function tallyOf(letters: string): Tally {
@@ -44,6 +55,22 @@ describe('the verdict table', () => {
       { onUnreachable: 'inconclusive' },
     ],
     ['no TLS: at once', 'UT', 'time-left', 'failed NotTls'],
+    ['it cannot be asked from here: at once', 'I', 'time-left', 'inconclusive Forbidden'],
+    ['it can no longer be asked from here', 'WI', 'time-left', 'inconclusive Forbidden'],
+    ['wrong for good: at once', 'PF', 'time-left', 'failed NotDone'],
+    [
+      'one more wrong answer than are borne: at once',
+      'WRW',
+      'time-left',
+      'failed WrongStatus',
+      { failureLimit: 1, consecutive: 3 },
+    ],
+    ['as many wrong answers as are borne', 'WRR', 'time-left', 'ask again', { failureLimit: 1, consecutive: 3 }],
+    ['no wrong answer is borne', 'N', 'time-left', 'failed NoAnswer', { failureLimit: 0 }],
+    ['no connection is no wrong answer', 'UUU', 'time-left', 'ask again', { failureLimit: 0 }],
+    ['not done yet is no wrong answer', 'PPP', 'time-left', 'ask again', { failureLimit: 0 }],
+    ['not done yet, and then it is', 'PPR', 'time-left', 'passed'],
+    ['not done when the time is over', 'WPP', 'time-over', 'failed NotDone'],
     ['a wrong answer is asked again', 'W', 'time-left', 'ask again'],
     ['no connection is asked again', 'U', 'time-left', 'ask again'],
     ['no answer is asked again', 'N', 'time-left', 'ask again'],

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import type { Checked } from '../../src/deploy/check.ts'
 import { type DeployOptions, type DeployReport, deploy, putBack } from '../../src/deploy/engine.ts'
 import type { Observation } from '../../src/deploy/follow.ts'
 import type { Culprit, Plan, Platform } from '../../src/deploy/platform.ts'
@@ -407,6 +408,177 @@ describe('how a deployment ends', () => {
     expect(report?.restored).toEqual(
       /restore (observe|record)/.test(calls) && !report?.message.includes('PUTTING') ? ['deployment/web'] : [],
     )
+  })
+})
+
+const PASSED: Checked = { result: 'passed', reason: '', message: '3 checks passed in 1.2 s.', summary: '' }
+const REFUSED: Checked = { result: 'failed', reason: 'WrongVersion', message: 'It answers 1.4.1.', summary: '' }
+const UNTOLD: Checked = { result: 'inconclusive', reason: 'Unreachable', message: 'No connection was made.', summary: '' }
+const checks = (onNew: Checked | Error, onRestored: Checked | Error = PASSED): Partial<DeployOptions> => ({
+  check: async live => {
+    const word = live === 'new' ? onNew : onRestored
+    if (word instanceof Error) throw word
+    return word
+  },
+})
+const STABLE = `${CHANGE} prove`
+
+describe('checks of a release that is stable', () => {
+  test.each<
+    [
+      what: string,
+      world: World,
+      calls: string,
+      result: DeployReport['result'],
+      reason: string,
+      says: readonly string[],
+      count: number,
+    ]
+  >([
+    [
+      'they pass: it is verified',
+      { options: checks(PASSED) },
+      `${STABLE} record deployed record verified unlock`,
+      'deployed',
+      '',
+      ['stable for 10 s', '3 checks passed'],
+      1,
+    ],
+    [
+      'they fail: it is put back, and checked again',
+      { options: checks(REFUSED) },
+      `${STABLE} restore observe record rolled-back unlock`,
+      'rolled-back',
+      'WrongVersion',
+      ['It answers 1.4.1. k8s://shop/web/7 was put back and is healthy. Its checks pass.'],
+      2,
+    ],
+    [
+      'they fail on the old version too',
+      { options: checks(REFUSED, REFUSED) },
+      `${STABLE} restore observe record rolled-back unlock`,
+      'rolled-back',
+      'WrongVersion',
+      ['was put back and is healthy. BUT THE CHECKS FAIL ON IT TOO'],
+      2,
+    ],
+    [
+      'they fail, and the old version could not be asked',
+      { options: checks(REFUSED, UNTOLD) },
+      `${STABLE} restore observe record rolled-back unlock`,
+      'rolled-back',
+      'WrongVersion',
+      ['Whether its checks pass could not be told: No connection'],
+      2,
+    ],
+    [
+      'they fail on a first deploy',
+      { options: checks(REFUSED), plan: FIRST },
+      `${STABLE} restore record failed unlock`,
+      'failed',
+      'WrongVersion',
+      ['nothing to go back to: what it had created was removed'],
+      1,
+    ],
+    [
+      'they fail, and on-failure is keep',
+      { options: { ...checks(REFUSED), onFailure: 'keep' } },
+      `${STABLE} record failed unlock`,
+      'failed',
+      'WrongVersion',
+      ['left as it is, for on-failure is "keep"'],
+      1,
+    ],
+    [
+      'they fail, and only what is not healthy goes back',
+      { options: { ...checks(REFUSED), onCheckFailure: 'keep' } },
+      `${STABLE} record failed unlock`,
+      'failed',
+      'WrongVersion',
+      ['It answers 1.4.1. It was left as it is.'],
+      1,
+    ],
+    [
+      'they could not be told: it stays, unverified, and ends red',
+      { options: checks(UNTOLD) },
+      `${STABLE} record deployed unlock`,
+      'failed',
+      'Unreachable',
+      ['stable for 10 s', 'it stays and is not marked verified: No connection'],
+      1,
+    ],
+    [
+      'they could not be told, and a warning is enough',
+      { options: { ...checks(UNTOLD), onInconclusive: 'warn' } },
+      `${STABLE} record deployed unlock`,
+      'deployed',
+      'Unreachable',
+      ['it stays and is not marked verified'],
+      1,
+    ],
+    [
+      'they break: nothing is put back for it',
+      { options: checks(new TypeError('z is undefined')) },
+      `${STABLE} record deployed unlock`,
+      'failed',
+      'InternalError',
+      ['it stays', 'a bug in deploy-actions, please report it: z is undefined.'],
+      1,
+    ],
+    [
+      'they cannot be made',
+      { options: checks(new ExpectedFailure('Unauthorized', 'The plugin gave no credentials.')) },
+      `${STABLE} record deployed unlock`,
+      'failed',
+      'Unauthorized',
+      ['it stays', 'no credentials'],
+      1,
+    ],
+    [
+      'cancelled while they run: it is put back, and not checked again',
+      { options: checks({ result: 'cancelled', reason: 'Cancelled', message: 'Cancelled.', summary: '' }) },
+      `${STABLE} restore observe record rolled-back unlock`,
+      'cancelled',
+      'Cancelled',
+      ['Cancelled while it was being checked. k8s://shop/web/7 was put back and is healthy.'],
+      1,
+    ],
+    [
+      'it never became healthy: only what was put back is checked',
+      { goes: BAD, options: checks(REFUSED) },
+      `${CHANGE} diagnose restore observe record rolled-back unlock`,
+      'rolled-back',
+      'CrashLoopBackOff',
+      ['was put back and is healthy. Its checks pass.'],
+      1,
+    ],
+    [
+      'unchanged, and they pass',
+      { plan: SAME, goes: [{ at: 0, is: [healthy()] }], options: checks(PASSED) },
+      'lock plan observe prove unlock',
+      'unchanged',
+      '',
+      ['live already', '3 checks passed'],
+      1,
+    ],
+    [
+      'unchanged, and they fail: nothing is put back',
+      { plan: SAME, goes: [{ at: 0, is: [healthy()] }], options: checks(REFUSED) },
+      'lock plan observe prove unlock',
+      'failed',
+      'WrongVersion',
+      ['live already', 'But its checks did not pass: It answers 1.4.1.'],
+      1,
+    ],
+    ['a dry run checks nothing', { options: { ...checks(REFUSED), dryRun: true } }, 'plan', 'unchanged', '', ['Dry run'], 0],
+  ])('%s', async (_, world, calls, result, reason, says, count) => {
+    const { report, error, platform } = await run(world)
+    expect(error).toBeUndefined()
+    expect(platform.calls.join(' ')).toBe(calls)
+    expect(report).toMatchObject({ result, reason })
+    for (const part of says) expect(report?.message).toContain(part)
+    expect(report?.message).not.toMatch(/\.\.|undefined is|\[object/)
+    expect(report?.checks.length).toBe(count)
   })
 })
 

@@ -5,15 +5,16 @@ import { type InputValues, inputSecrets, inputVariable, readInputs } from '../..
 const variables = (inputs: Record<string, string>): Record<string, string> =>
   Object.fromEntries(Object.entries(inputs).map(([name, value]) => [inputVariable(name), value]))
 const read = (inputs: Record<string, string>): InputValues<typeof definition.inputs> =>
-  readInputs(definition.inputs, variables(inputs))
+  readInputs(definition.inputs, variables(inputs), definition.check)
 const secretsOf = (inputs: Record<string, string>): readonly string[] => inputSecrets(definition.inputs, variables(inputs))
 const url = 'https://example.com/health'
 
 describe('the inputs of smoke-test', () => {
   test('have defaults for all but the address', () => {
     const values = read({ url })
-    expect({ ...values, url: values.url.href }).toEqual({
+    expect({ ...values, url: values.url?.href }).toEqual({
       url,
+      checks: '',
       status: [['200']],
       'body-contains': [],
       json: [],
@@ -32,7 +33,8 @@ describe('the inputs of smoke-test', () => {
   })
 
   test.each<[Record<string, string>, string]>([
-    [{}, 'url: is required'],
+    [{}, 'url: give url, checks, or both'],
+    [{ checks: 'c.yml', json: '.a=1' }, 'json: is of the one request to url'],
     [{ url: 'example.com' }, 'url: is no URL'],
     [{ url: 'ftp://example.com' }, 'url: the scheme ftp:// is not supported'],
     [{ url: 'file:///etc/passwd' }, 'url: the scheme file:// is not supported'],
@@ -110,6 +112,6 @@ describe('the inputs of smoke-test', () => {
   })
 
   test('a fragment is dropped: it is never sent', () => {
-    expect(read({ url: `${url}#top` }).url.href).toBe(url)
+    expect(read({ url: `${url}#top` }).url?.href).toBe(url)
   })
 })

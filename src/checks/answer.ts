@@ -1,5 +1,7 @@
 // What a server answered, and how one try to ask it ended.
+
 import { foreignLine } from '../runner/foreign-text.ts'
+import type { Finding } from './expectation.ts'
 
 /** The part of an answer that expectations look at. */
 export interface AnswerContent {
@@ -12,11 +14,24 @@ export interface AnswerContent {
   readonly truncated: boolean
 }
 
+/** What was read of a stream of events. */
+export interface EventStream {
+  readonly events: number
+  /** From the start of the request; undefined where no event came. */
+  readonly firstMs: number | undefined
+  /** The findings of the event that matched, or of the last that did not. */
+  readonly matched: readonly Finding[]
+  /** The server ended it. */
+  readonly ended: boolean
+}
+
 export interface Answer extends AnswerContent {
   /** From the first request to the last byte read, redirects included. */
   readonly ms: number
   /** The address that answered in the end, when it was a redirect's. */
   readonly redirectedTo?: string
+  /** In place of a body, where a stream was asked for. */
+  readonly stream?: EventStream
 }
 
 /** How far a request came that got no answer. */

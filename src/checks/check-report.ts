@@ -15,32 +15,35 @@ export interface FinishedCheck {
 
 /** The JSON report's content. Its shape holds several checks, though a plain smoke-test has one. */
 export function checkReport(checks: readonly FinishedCheck[]): unknown {
+  return { schema: 1, checks: checks.map(checkEntry) }
+}
+
+/** One check in the JSON report. */
+export function checkEntry({ name, address, asked, message, run }: FinishedCheck): Record<string, unknown> {
   return {
-    schema: 1,
-    checks: checks.map(({ name, address, asked, message, run }) => ({
-      name,
-      address,
-      expected: asked,
-      result: run.verdict.result,
-      reason: run.verdict.reason,
-      message,
-      milliseconds: Math.round(run.elapsedMs),
-      p95Ms: run.p95Ms === undefined ? null : Math.round(run.p95Ms * 10) / 10,
-      requests: {
-        total: run.tally.asked,
-        right: run.tally.right,
-        wrong: run.tally.wrong,
-        unconnected: run.tally.unconnected,
-        unanswered: run.tally.unanswered,
-      },
-      versions: Object.fromEntries(run.tally.versions),
-      last: lastFindings(run),
-      timeline: run.stretches.map(({ at, line, times }) => ({ at: Math.round(at), what: line, times })),
-    })),
+    name,
+    address,
+    expected: asked,
+    result: run.verdict.result,
+    reason: run.verdict.reason,
+    message,
+    milliseconds: Math.round(run.elapsedMs),
+    p95Ms: run.p95Ms === undefined ? null : Math.round(run.p95Ms * 10) / 10,
+    requests: {
+      total: run.tally.asked,
+      right: run.tally.right,
+      wrong: run.tally.wrong,
+      pending: run.tally.pending,
+      unconnected: run.tally.unconnected,
+      unanswered: run.tally.unanswered,
+    },
+    versions: Object.fromEntries(run.tally.versions),
+    last: lastFindings(run),
+    timeline: run.stretches.map(({ at, line, times }) => ({ at: Math.round(at), what: line, times })),
   }
 }
 
-const SIGNS = { passed: '✅', failed: '❌', inconclusive: '❔', cancelled: '⏹' } as const
+export const SIGNS = { passed: '✅', failed: '❌', inconclusive: '❔', cancelled: '⏹' } as const
 
 /** The job summary's part on a check. */
 export function checkSummary(check: FinishedCheck, extra: readonly string[] = []): string {
@@ -88,7 +91,7 @@ function timeline({ stretches }: CheckRun): string[] {
 }
 
 /** What the last answer was held against; the last wrong one, where the check did not pass. */
-function lastFindings({ tally, verdict }: CheckRun): readonly Finding[] {
+export function lastFindings({ tally, verdict }: CheckRun): readonly Finding[] {
   const last = verdict.result === 'passed' ? tally.last : (tally.lastWrong ?? tally.last)
   return last?.kind === 'answer' ? last.findings : []
 }
@@ -99,10 +102,10 @@ export function formatShort(milliseconds: number): string {
 }
 
 /** Text that Markdown and HTML leave alone: every character either could take for its own is written as a reference. */
-function plain(text: string): string {
+export function plain(text: string): string {
   return text.replace(/\s+/g, ' ').replace(/[&<>|`*_~[\]\\#!@$]/g, character => `&#${character.charCodeAt(0)};`)
 }
 
-function code(text: string): string {
+export function code(text: string): string {
   return `<code>${plain(text)}</code>`
 }

@@ -12,7 +12,23 @@ export interface Expectation {
   readonly version?: { readonly expected: string; readonly from: VersionSource }
 }
 
-export type FindingKind = 'redirect' | 'status' | 'body' | 'json' | 'version'
+export type FindingKind =
+  | 'redirect'
+  | 'status'
+  | 'header'
+  | 'body'
+  | 'json'
+  | 'version'
+  | 'time'
+  | 'state'
+  | 'event'
+  | 'message'
+  | 'certificate'
+  | 'records'
+  | 'health'
+  | 'exit'
+  | 'output'
+  | 'errors'
 
 /** One demand held against an answer. `expected`, `came` and `excerpt` are safe to print. */
 export interface Finding {

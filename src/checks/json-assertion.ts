@@ -48,8 +48,8 @@ function meets(value: unknown, expected: string): boolean {
   return equalJson(value, wanted)
 }
 
-/** The depth is that of `wanted`, which the user wrote. */
-function equalJson(value: unknown, wanted: unknown): boolean {
+/** Whether two JSON values are the same. The depth is that of `wanted`, which the user wrote. */
+export function equalJson(value: unknown, wanted: unknown): boolean {
   if (typeof wanted !== 'object' || wanted === null) return value === wanted
   if (typeof value !== 'object' || value === null || Array.isArray(value) !== Array.isArray(wanted)) return false
   const names = Object.keys(wanted)

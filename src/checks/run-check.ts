@@ -24,9 +24,15 @@ export interface CheckOptions {
   readonly timeoutMs: number
   /** The wait after anything but a right answer: after a right one the next question goes out at once. */
   readonly intervalMs: number
+  /** Each wait is `factor` times the one before, and never longer than `longestMs`. */
+  readonly backOff?: { readonly factor: number; readonly longestMs: number } | undefined
+  /** The time for one question; 10 s where nothing is said. */
+  readonly requestLimitMs?: number | undefined
   readonly clock: Clock
   readonly signal: AbortSignal
   readonly print: (line: string) => void
+  /** What the times that are printed count from; the check's own start where nothing is said. */
+  readonly countFrom?: number | undefined
 }
 
 /** Equal attempts in a row, told once. `at` is in ms since the check began. */
@@ -44,6 +50,8 @@ export interface CheckRun {
   readonly elapsedMs: number
   /** The 95th percentile of the times of all answers, right and wrong; undefined without any. */
   readonly p95Ms: number | undefined
+  /** The times of all answers, right and wrong, in ms. */
+  readonly times: readonly number[]
 }
 
 const REQUEST_LIMIT_MS = 10_000
@@ -69,6 +77,8 @@ export async function runCheck(options: CheckOptions): Promise<CheckRun> {
   const remaining = (): number => options.timeoutMs - elapsed()
   const times: number[] = []
   const stretches: Stretch[] = []
+  const requestLimit = options.requestLimitMs ?? REQUEST_LIMIT_MS
+  let interval = options.intervalMs
   let tally = NOTHING_SEEN
   const printed = new Map<string, number>()
   let seen = ''
@@ -76,7 +86,8 @@ export async function runCheck(options: CheckOptions): Promise<CheckRun> {
 
   const print = (line: string): void => {
     printedAt = elapsed()
-    options.print(`${`+${formatDuration(printedAt)}`.padEnd(9)} ${line}`)
+    const shown = clock.now() - (options.countFrom ?? startedAt)
+    options.print(`${`+${formatDuration(shown)}`.padEnd(9)} ${line}`)
   }
   const note = (attempt: Attempt): void => {
     const line = describeAttempt(attempt)
@@ -98,24 +109,25 @@ export async function runCheck(options: CheckOptions): Promise<CheckRun> {
   const end = (verdict: CheckVerdict): CheckRun => {
     if (verdict.result === 'passed' && policy.consecutive > 1) print(`right ${policy.consecutive} times in a row`)
     const p95Ms = percentile(times, 95)
-    return { verdict, tally, stretches, elapsedMs: elapsed(), p95Ms }
+    return { verdict, tally, stretches, elapsedMs: elapsed(), p95Ms, times }
   }
 
   for (;;) {
-    const limit = Math.min(REQUEST_LIMIT_MS, remaining())
+    const limit = Math.min(requestLimit, remaining())
     const asked = await options.ask(limit, signal)
     const aborted = signal.aborted && asked.kind === 'no-answer'
     if (!aborted) {
-      const attempt = remaining() <= 0 && limit < REQUEST_LIMIT_MS ? cutShort(asked) : asked
+      const attempt = remaining() <= 0 && limit < requestLimit ? cutShort(asked) : asked
       tally = count(tally, attempt)
-      if (attempt.kind === 'answer') times.push(attempt.answer.ms)
+      if (attempt.kind === 'answer') times.push(...(attempt.answer.times ?? [attempt.answer.ms]))
       note(attempt)
     }
     const right = tally.streak > 0
-    const wait = right && remaining() > 0 ? 0 : waitForNext(options.intervalMs, options.timeoutMs, remaining())
+    const wait = right && remaining() > 0 ? 0 : waitForNext(interval, options.timeoutMs, remaining())
     const moment: Moment = signal.aborted ? 'cancelled' : wait === undefined ? 'time-over' : 'time-left'
     const verdict = judgeCheck(tally, policy, moment)
     if (verdict !== undefined) return end(verdict)
+    if (!right && options.backOff !== undefined) interval = Math.min(interval * options.backOff.factor, options.backOff.longestMs)
     const until = clock.now() + (wait ?? 0)
     while (clock.now() < until && !signal.aborted) {
       const silence = elapsed() - printedAt
@@ -138,9 +150,8 @@ function cutShort(attempt: Attempt): Attempt {
 /** `200 in 12 ms: as expected`, `503 in 4 ms: expected status 200, came 503`, `refused the connection`. */
 export function describeAttempt(attempt: Attempt): string {
   if (attempt.kind === 'no-answer') return `no answer: ${attempt.fault.problem} (${attempt.fault.code})`
-  const { answer, findings } = attempt
-  const via = answer.redirectedTo === undefined ? '' : ` from ${answer.redirectedTo}`
-  return `${answer.status}${via} in ${Math.round(answer.ms)} ms: ${describeDifference(findings)}`
+  const { answer, findings, pending } = attempt
+  return `${answer.label} in ${Math.round(answer.ms)} ms: ${pending === true ? 'not done yet, ' : ''}${describeDifference(findings)}`
 }
 
 /** Attempts of one sign are told once. An excerpt of a body is no part of it: it may bear a time or an id that never repeats. */
@@ -148,5 +159,5 @@ function signOf(attempt: Attempt): string {
   if (attempt.kind === 'no-answer') return attempt.fault.code
   if (isRight(attempt)) return 'right'
   const wrong = attempt.findings.filter(finding => !finding.holds)
-  return JSON.stringify([attempt.answer.status, ...wrong.map(({ what, came }) => `${what} ${came}`)])
+  return JSON.stringify([attempt.answer.label, ...wrong.map(({ what, came }) => `${what} ${came}`)])
 }

@@ -4,31 +4,56 @@
 //   |-----------------------------------------------------------------|------------------|---------------------------------|
 //   | `consecutive` right answers in a row                            | passed           |                                 |
 //   | a fault that asking again cannot heal (certificate, no TLS)     | failed, at once  | Certificate, NotTls             |
+//   | the check cannot be made from here (a program, a right missing) | inconclusive,    | the cause's own: NotFound,      |
+//   |                                                                 | at once          | Forbidden, InvalidInput         |
+//   | a wrong answer that is the last word (`fail-when`, certificate) | failed, at once  | that of the answer              |
+//   | more wrong or broken answers than `failure-limit`               | failed, at once  | that of the last                |
 //   | the user cancelled                                              | cancelled        | Cancelled                       |
 //   | time is left                                                    | ask again        |                                 |
 //   | nothing but DNS and connect errors                              | `on-unreachable` | Unreachable                     |
 //   | the last answer was wrong                                       | failed           | WrongStatus, WrongBody,         |
 //   |                                                                 |                  | WrongJson, WrongVersion,        |
-//   |                                                                 |                  | WrongRedirect                   |
+//   |                                                                 |                  | WrongRedirect, TooSlow ...      |
+//   | the last answer was that it is not done yet (`poll`)            | failed           | NotDone                         |
 //   | at last a connection without a whole answer                     | failed           | NoAnswer                        |
 //   | at last no connection, after it had been there                  | failed           | Unreachable                     |
 //   | the last answer was right, but not `consecutive` times in a row | failed           | that of the last wrong answer,  |
 //   |                                                                 |                  | Timeout where there was none    |
 //
 // A request cut short because the check's time was over counts as "at last" only when there was no other.
-import type { Answer, NoAnswer } from './answer.ts'
+import type { NoAnswer } from './answer.ts'
 import { describeDifference, type Finding, type FindingKind } from './expectation.ts'
 
 /** How one try ended. */
 export type Attempt =
-  | { readonly kind: 'answer'; readonly answer: Answer; readonly findings: readonly Finding[] }
+  | {
+      readonly kind: 'answer'
+      /** `label` is the answer in a word, safe to print: "200", "SERVING", "exit 1". `times` are those of its parts, where it has several. */
+      readonly answer: { readonly ms: number; readonly label: string; readonly times?: readonly number[] }
+      readonly findings: readonly Finding[]
+      /** Not wrong, but not done yet. */
+      readonly pending?: boolean
+      /** Wrong, and asking again cannot change it. */
+      readonly final?: boolean
+      /** What later steps may use, of an answer that is right. */
+      readonly captured?: ReadonlyMap<string, Captured>
+    }
   | { readonly kind: 'no-answer'; readonly fault: NoAnswer }
+
+/** A value out of an answer. It is foreign. */
+export interface Captured {
+  readonly value: unknown
+  /** The address that gave it: what a relative address in it is relative to. */
+  readonly from?: URL | undefined
+}
 
 /** What was seen so far. */
 export interface Tally {
   readonly asked: number
   readonly right: number
   readonly wrong: number
+  /** Answers that something is not done yet. */
+  readonly pending: number
   /** Tries that made no connection. */
   readonly unconnected: number
   /** Tries whose connection gave no whole answer. */
@@ -46,6 +71,8 @@ type WrongAnswer = Extract<Attempt, { kind: 'answer' }>
 export interface Policy {
   /** Right answers in a row that make a pass. */
   readonly consecutive: number
+  /** Wrong or broken answers that are borne; no limit where it is undefined. */
+  readonly failureLimit?: number | undefined
   readonly onUnreachable: 'failed' | 'inconclusive'
 }
 
@@ -72,6 +99,7 @@ export const NOTHING_SEEN: Tally = {
   asked: 0,
   right: 0,
   wrong: 0,
+  pending: 0,
   unconnected: 0,
   unanswered: 0,
   streak: 0,
@@ -83,9 +111,20 @@ export const NOTHING_SEEN: Tally = {
 const WRONG: Readonly<Record<FindingKind, string>> = {
   redirect: 'WrongRedirect',
   status: 'WrongStatus',
+  header: 'WrongHeader',
   body: 'WrongBody',
   json: 'WrongJson',
   version: 'WrongVersion',
+  time: 'TooSlow',
+  state: 'NotDone',
+  event: 'WrongEvent',
+  message: 'WrongMessage',
+  certificate: 'Certificate',
+  records: 'WrongRecords',
+  health: 'NotServing',
+  exit: 'WrongExit',
+  output: 'WrongOutput',
+  errors: 'ErrorRate',
 }
 
 export function isRight(attempt: Attempt): boolean {
@@ -97,6 +136,7 @@ export function count(tally: Tally, attempt: Attempt): Tally {
   const asked = tally.asked + 1
   if (attempt.kind === 'answer') {
     const versions = countVersion(tally.versions, attempt.findings)
+    if (attempt.pending === true) return { ...tally, asked, pending: tally.pending + 1, streak: 0, last: attempt, versions }
     return isRight(attempt)
       ? { ...tally, asked, right: tally.right + 1, streak: tally.streak + 1, last: attempt, versions }
       : { ...tally, asked, wrong: tally.wrong + 1, streak: 0, last: attempt, lastWrong: attempt, versions }
@@ -123,6 +163,14 @@ export function judgeCheck(tally: Tally, policy: Policy, moment: Moment): CheckV
   if (tally.streak >= policy.consecutive) return { result: 'passed', reason: '', because: '' }
   if (last?.kind === 'no-answer' && last.fault.stage === 'unhealable')
     return { result: 'failed', reason: reasonOfUnhealable(last.fault), because: last.fault.problem }
+  if (last?.kind === 'no-answer' && last.fault.stage === 'impossible')
+    return { result: 'inconclusive', reason: last.fault.code, because: last.fault.problem }
+  if (last?.kind === 'answer' && last.final === true && !isRight(last)) return wrong(last, tally)
+  if (policy.failureLimit !== undefined && tally.wrong + tally.unanswered > policy.failureLimit) {
+    if (last?.kind === 'answer' && !isRight(last) && last.pending !== true) return wrong(last, tally)
+    if (last?.kind === 'no-answer' && last.fault.stage === 'answering')
+      return { result: 'failed', reason: 'NoAnswer', because: last.fault.problem }
+  }
   if (moment === 'cancelled')
     return { result: 'cancelled', reason: 'Cancelled', because: 'was being asked when the run was cancelled' }
   if (moment === 'time-left') return undefined
@@ -134,13 +182,9 @@ export function judgeCheck(tally: Tally, policy: Policy, moment: Moment): CheckV
     if (tally.unconnected === tally.asked) return { result: policy.onUnreachable, reason: 'Unreachable', because: problem }
     return { result: 'failed', reason: 'Unreachable', because: `${problem}, though it could be reached before` }
   }
-  if (!isRight(last)) {
-    return {
-      result: 'failed',
-      reason: reasonOfWrong(last),
-      because: `answered wrongly: ${describeDifference(last.findings)}${mixture(tally)}`,
-    }
-  }
+  if (last.pending === true)
+    return { result: 'failed', reason: 'NotDone', because: `was not done in time: ${describeDifference(last.findings)}` }
+  if (!isRight(last)) return wrong(last, tally)
   const { lastWrong } = tally
   const because = `answered right ${tally.right} of ${tally.asked} times, but never ${policy.consecutive} times in a row`
   return lastWrong === undefined
@@ -150,6 +194,11 @@ export function judgeCheck(tally: Tally, policy: Policy, moment: Moment): CheckV
         reason: reasonOfWrong(lastWrong),
         because: `${because}: ${describeDifference(lastWrong.findings)}${mixture(tally)}`,
       }
+}
+
+function wrong(answer: WrongAnswer, tally: Tally): CheckVerdict {
+  const because = `answered wrongly: ${describeDifference(answer.findings)}${mixture(tally)}`
+  return { result: 'failed', reason: reasonOfWrong(answer), because }
 }
 
 function reasonOfWrong(answer: WrongAnswer): string {

@@ -3,12 +3,13 @@ import { formatDuration } from '../runner/duration.ts'
 import { ExpectedFailure, messageOf } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import type { Log } from '../runner/log.ts'
+import { afterRestore, type Checked, type CheckOptions, checkLive, isRefused, standing } from './check.ts'
 import { type Clock, sleep } from './clock.ts'
 import { type Followed, follow, type Observation, type TimelineEntry } from './follow.ts'
 import type { Culprit, Plan, Platform, Proof, ReleaseStatus } from './platform.ts'
 import type { Verdict } from './verdict.ts'
 
-export interface DeployOptions {
+export interface DeployOptions extends CheckOptions {
   readonly timeoutMs: number
   readonly stableForMs: number
   readonly onFailure: 'rollback' | 'keep'
@@ -22,6 +23,8 @@ export interface DeployOptions {
   readonly ending: AbortSignal
   /** Called once a record exists that a later process can take up. */
   readonly onRemembered?: (release: string) => void
+  /** What becomes of a release that its checks refuse; as `onFailure` where nothing is said. */
+  readonly onCheckFailure?: 'rollback' | 'keep'
 }
 
 /** Everything there is to say of a run, for the outputs and the report. */
@@ -39,6 +42,8 @@ export interface DeployReport {
   /** What was put back, where something was. */
   readonly restored: readonly string[]
   readonly dryRun: boolean
+  /** What was checked, in its order: the new release, and the old one after it was put back. */
+  readonly checks: readonly Checked[]
   /** True where a cancelled run could not wait for the old version: the post step has to. */
   readonly unfinished: boolean
 }
@@ -92,6 +97,7 @@ async function deployLocked(platform: Platform, options: DeployOptions): Promise
     proof: undefined,
     restored: [],
     dryRun: options.dryRun,
+    checks: [],
     unfinished: false,
   }
   const changed = plan.changes.filter(change => change.action !== 'none')
@@ -125,11 +131,10 @@ async function followUnchanged(platform: Platform, options: DeployOptions, repor
     const followed = await follow(observation, { ...loop(options), stableForMs: 0, signal: options.cancelled })
     const common = { ...report, verdict: followed.verdict, timeline: followed.timeline }
     if (followed.end === 'healthy') {
-      return {
-        ...common,
-        message: `Unchanged: this release is live already and healthy (${followed.verdict.message}).`,
-        proof: await platform.prove(),
-      }
+      const message = `Unchanged: this release is live already and healthy (${followed.verdict.message}).`
+      const proof = await platform.prove()
+      const checked = await checkLive(options, 'new')
+      return { ...common, ...standing({ result: 'unchanged', message }, checked, options), proof }
     }
     const failure = failureOf(followed, options)
     if (followed.end === 'cancelled')
@@ -151,6 +156,7 @@ async function followChanged(platform: Platform, options: DeployOptions, report:
   let followed: Followed | undefined
   let failure: { reason: string; message: string }
   let culprits: readonly Culprit[] = []
+  let checked: Checked | undefined
   try {
     await platform.apply()
     const observation = await platform.observe()
@@ -159,11 +165,17 @@ async function followChanged(platform: Platform, options: DeployOptions, report:
       if (followed.end === 'healthy') {
         const proof = await platform.prove()
         const message = `Deployed and stable for ${formatDuration(options.stableForMs)}: ${followed.verdict.message}.`
-        const told = await record(platform, options, 'deployed', message)
-        return { ...report, result: 'deployed', message: told, verdict: followed.verdict, timeline: followed.timeline, proof }
+        checked = await checkLive(options, 'new')
+        if (!isRefused(checked)) {
+          let told = await record(platform, options, 'deployed', message)
+          if (checked?.result === 'passed') told = await record(platform, options, 'verified', told)
+          const ended = standing({ result: 'deployed', message: told }, checked, options)
+          return { ...report, ...ended, verdict: followed.verdict, timeline: followed.timeline, proof }
+        }
       }
-      failure = failureOf(followed, options)
-      if (followed.end !== 'cancelled') {
+      failure = isRefused(checked) ? failureOfCheck(checked) : failureOf(followed, options)
+      if (isRefused(checked)) options.log.info(`Refused by its checks: ${failure.message}`)
+      else if (followed.end !== 'cancelled') {
         options.log.info(`Failed after ${formatDuration(followed.elapsedMs)}: ${failure.message}`)
         culprits = await platform.diagnose(followed.verdict)
         for (const culprit of culprits) options.log.group(`${culprit.where}: ${culprit.reason}`, evidence(culprit))
@@ -179,14 +191,23 @@ async function followChanged(platform: Platform, options: DeployOptions, report:
         ? { reason: error.reason, message: sentence(error.message) }
         : { reason: 'InternalError', message: bug(error) }
   }
-  const common = { ...report, reason: failure.reason, verdict: followed?.verdict, culprits, timeline: followed?.timeline ?? [] }
+  const checks = checked === undefined ? [] : [checked]
+  const seen = { verdict: followed?.verdict, culprits, timeline: followed?.timeline ?? [] }
+  const common = { ...report, ...seen, reason: failure.reason, checks }
   const cancelled = failure.reason === 'Cancelled'
-  if (options.onFailure === 'keep') {
-    const message = `${failure.message} It was left as it is, for on-failure is "keep".`
+  const onFailure = checked?.result === 'failed' ? (options.onCheckFailure ?? options.onFailure) : options.onFailure
+  if (onFailure === 'keep') {
+    const message = `${failure.message} It was left as it is${options.onFailure === 'keep' ? ', for on-failure is "keep"' : ''}.`
     const told = await record(platform, options, 'failed', message)
     return { ...common, result: cancelled ? 'cancelled' : 'failed', message: told }
   }
-  return { ...common, ...(await putBack(platform, options, failure, report.plan)) }
+  const put = await putBack(platform, options, failure, report.plan)
+  return { ...common, ...put, checks: [...checks, ...put.checks] }
+}
+
+function failureOfCheck({ result, reason, message }: Checked): { reason: string; message: string } {
+  if (result === 'cancelled') return { reason: 'Cancelled', message: 'Cancelled while it was being checked.' }
+  return { reason, message: sentence(message) }
 }
 
 /** Not to be reached is no refusal: as long as there is time, the old version is worth another try. */
@@ -212,7 +233,7 @@ function isFailure(error: unknown, reason: string): error is ExpectedFailure {
   return error instanceof ExpectedFailure && error.reason === reason
 }
 
-type PutBack = Pick<DeployReport, 'result' | 'message' | 'restored' | 'unfinished'>
+type PutBack = Pick<DeployReport, 'result' | 'message' | 'restored' | 'checks' | 'unfinished'>
 
 /** Puts everything back, waits with the same judge until the old version is healthy, and says how far it came. */
 export async function putBack(
@@ -226,7 +247,7 @@ export async function putBack(
   options.log.info(plan.somethingToGoBackTo ? `Putting back ${old}` : 'Removing what was created: there was nothing before it')
   const ended = async (status: 'rolled-back' | 'failed', message: string, what: readonly string[]): Promise<PutBack> => {
     const told = await record(platform, options, status, message)
-    return { result: cancelled ? 'cancelled' : status, message: told, restored: what, unfinished: false }
+    return { result: cancelled ? 'cancelled' : status, message: told, restored: what, checks: [], unfinished: false }
   }
   let restored: readonly string[]
   try {
@@ -253,14 +274,17 @@ export async function putBack(
       signal: options.ending,
     })
     if (followed.end === 'healthy') {
-      const message = `${failure.message} ${old} was put back and is healthy.`
-      return ended('rolled-back', message, restored)
+      // A cancelled run has no time for it.
+      const checked = cancelled ? undefined : await checkLive(options, 'restored')
+      const message = `${failure.message} ${old} was put back and is healthy.${afterRestore(checked)}`
+      return { ...(await ended('rolled-back', message, restored)), checks: checked === undefined ? [] : [checked] }
     }
     if (followed.end === 'cancelled') {
       return {
         result: 'cancelled',
         message: `${failure.message} ${old} was put back; whether it is healthy is waited for in the post step.`,
         restored,
+        checks: [],
         unfinished: true,
       }
     }

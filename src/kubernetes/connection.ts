@@ -33,6 +33,8 @@ export interface KubectlResult {
 
 export interface Connection {
   readonly api: KubernetesApi
+  /** The unix socket on which the proxy answers as the API server. */
+  readonly socketPath: string
   readonly context: string
   /** The API server's address, as the kubeconfig says it. */
   readonly server: string
@@ -108,6 +110,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     await seeThatItAnswers(api, target, proxy, clock, signal)
     return {
       api,
+      socketPath,
       context: target.context,
       server: target.server,
       defaultNamespace: target.namespace,

@@ -33,6 +33,7 @@ export function deployReport(report: DeployReport, context: ReportContext): stri
     ),
     changes(report),
     culprits(report.culprits),
+    ...report.checks.map(checked => checked.summary),
     timeline(report.timeline),
     proof(report),
     report.restored.length === 0

@@ -16,6 +16,8 @@ const inputs = {
   timeout: duration({ default: '10m', atLeast: '1s' }),
   'stable-for': duration({ default: '10s' }),
   'on-failure': choice(['rollback', 'keep'], { default: 'rollback' }),
+  checks: text(),
+  'on-inconclusive': choice(['fail', 'warn'], { default: 'fail' }),
   preflight: choice(['on', 'warn', 'off'], { default: 'on' }),
   'preflight-wait': duration({ default: '15s' }),
   'pin-digests': boolean({ default: 'true' }),

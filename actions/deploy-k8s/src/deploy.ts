@@ -1,14 +1,19 @@
 // deploy-k8s: inputs to a Kubernetes platform, the engine's report to outputs.
+
+import type { Check } from '../../../src/deploy/check.ts'
 import { systemClock } from '../../../src/deploy/clock.ts'
 import { type DeployReport, deploy } from '../../../src/deploy/engine.ts'
+import { parseReleaseAddress } from '../../../src/deploy/release-address.ts'
 import { appName } from '../../../src/kubernetes/app-name.ts'
-import { connect } from '../../../src/kubernetes/connection.ts'
+import { type Connection, connect } from '../../../src/kubernetes/connection.ts'
 import { ImageResolver } from '../../../src/kubernetes/image-digests.ts'
 import { prepareManifests } from '../../../src/kubernetes/manifest-target.ts'
 import { KubernetesPlatform } from '../../../src/kubernetes/platform.ts'
 import { deployReport } from '../../../src/report/deploy-report.ts'
 import type { Outcome, Runner } from '../../../src/runner/action.ts'
+import { messageOf } from '../../../src/runner/failure.ts'
 import type { InputValues } from '../../../src/runner/inputs.ts'
+import { runAddress } from '../../../src/runner/run-address.ts'
 import type { DeployOutput, definition } from './definition.ts'
 
 type Inputs = InputValues<(typeof definition)['inputs']>
@@ -27,6 +32,7 @@ export async function deployToKubernetes(inputs: Inputs, runner: Runner): Promis
   })
   try {
     const namespace = inputs.namespace === '' ? connection.defaultNamespace : inputs.namespace
+    const check = inputs.checks === '' ? undefined : await releaseCheck(inputs.checks, connection, runner)
     log.info(`Deploying ${app} to namespace ${namespace} of ${connection.server}`)
     const images = ImageResolver.ofRunner(env, systemClock, cancelled)
     const { target, intended } = await prepareManifests({
@@ -64,12 +70,35 @@ export async function deployToKubernetes(inputs: Inputs, runner: Runner): Promis
       log,
       cancelled,
       ending,
+      check,
+      onInconclusive: inputs['on-inconclusive'],
       onRemembered: release => runner.saveState('release', release),
     })
     if (!report.unfinished) runner.saveState('release', '')
+    await verifyUnchanged(report, connection, runner)
     return outcomeOf(report, deployReport(report, { app, title: 'Deploy', seconds: (systemClock.now() - startedAt) / 1_000 }))
   } finally {
     await connection.close()
+  }
+}
+
+async function releaseCheck(path: string, { socketPath }: Connection, runner: Runner): Promise<Check> {
+  const { checkOfRelease } = await import('../../../src/checks/check-release.ts')
+  const { env, log, cancelled, ending, temporary, workspace } = runner
+  const context = { workspace, temporary, env, log, clock: systemClock, signal: cancelled, ending, deployedAt: systemClock.now() }
+  return checkOfRelease(path, { ...context, cluster: async () => ({ socketPath }) })
+}
+
+/** A release that was live already and has passed its checks now is verified by them as well. */
+async function verifyUnchanged(report: DeployReport, { api }: Connection, { env, log }: Runner): Promise<void> {
+  if (report.result !== 'unchanged' || report.release === '' || report.checks[0]?.result !== 'passed') return
+  const release = parseReleaseAddress(report.release)
+  if (release.platform !== 'k8s') return
+  try {
+    const { verifyRelease } = await import('../../../src/kubernetes/verification.ts')
+    await verifyRelease(api, release, runAddress(env))
+  } catch (error) {
+    log.warning(`The checks passed, but ${report.release} could not be marked verified: ${messageOf(error)}`)
   }
 }
 
@@ -79,6 +108,7 @@ function outcomeOf(report: DeployReport, summary: string): Outcome<DeployOutput>
     reason: report.reason,
     message: report.message,
     green: report.result === 'deployed' || report.result === 'unchanged',
+    warning: report.checks.some(check => check.result === 'inconclusive'),
     summary,
     outputs: {
       release: report.release,

@@ -14,6 +14,8 @@ const inputs = {
   'bad-release': text({ parse: parseBadRelease }),
   timeout: duration({ default: '10m', atLeast: '1s' }),
   'stable-for': duration({ default: '10s' }),
+  checks: text(),
+  'on-inconclusive': choice(['fail', 'warn'], { default: 'fail' }),
   'dry-run': boolean({ default: 'false' }),
   'lock-timeout': duration({ default: '0s' }),
 }

@@ -1,9 +1,11 @@
 // rollback: an older release as the target of a deployment by the same engine.
+
+import type { Check } from '../../../src/deploy/check.ts'
 import { systemClock } from '../../../src/deploy/clock.ts'
 import { type DeployReport, deploy } from '../../../src/deploy/engine.ts'
 import { appName } from '../../../src/kubernetes/app-name.ts'
 import { autoscaled, namespacesOf } from '../../../src/kubernetes/autoscalers.ts'
-import { connect } from '../../../src/kubernetes/connection.ts'
+import { type Connection, connect } from '../../../src/kubernetes/connection.ts'
 import { containerImages } from '../../../src/kubernetes/images.ts'
 import { objectName } from '../../../src/kubernetes/objects.ts'
 import { KubernetesPlatform, type Target } from '../../../src/kubernetes/platform.ts'
@@ -74,6 +76,10 @@ export async function rollback(inputs: Inputs, runner: Runner): Promise<Outcome<
       stableForMs: inputs['stable-for'],
       // An older release that does not come up goes back as well: what was serving a minute ago is better than what never did.
       onFailure: 'rollback',
+      check: inputs.checks === '' ? undefined : await releaseCheck(inputs.checks, connection, runner),
+      // Back to the bad release is no way out, whatever the checks say of the older one.
+      onCheckFailure: 'keep',
+      onInconclusive: inputs['on-inconclusive'],
       firstDeploy: 'allow',
       dryRun: inputs['dry-run'],
       clock: systemClock,
@@ -87,6 +93,13 @@ export async function rollback(inputs: Inputs, runner: Runner): Promise<Outcome<
   } finally {
     await connection.close()
   }
+}
+
+async function releaseCheck(path: string, { socketPath }: Connection, runner: Runner): Promise<Check> {
+  const { checkOfRelease } = await import('../../../src/checks/check-release.ts')
+  const { env, log, cancelled, ending, temporary, workspace } = runner
+  const context = { workspace, temporary, env, log, clock: systemClock, signal: cancelled, ending, deployedAt: systemClock.now() }
+  return checkOfRelease(path, { ...context, cluster: async () => ({ socketPath }) })
 }
 
 /** The engine's words for a deployment, in a rollback's: what it calls deployed was rolled back, what it put back was the rollback itself. */
@@ -115,6 +128,7 @@ function outcomeOf(
     reason: report.reason,
     message: report.message,
     green: report.result === 'rolled-back' || report.result === 'unchanged',
+    warning: report.checks.some(check => check.result === 'inconclusive'),
     summary: deployReport(report, {
       ...context,
       title: 'Rollback',

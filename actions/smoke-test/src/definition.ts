@@ -9,7 +9,8 @@ import { ExpectedFailure } from '../../../src/runner/failure.ts'
 import { choice, duration, InputFault, integer, list, text } from '../../../src/runner/inputs.ts'
 
 const inputs = {
-  url: text({ required: true, parse: parseUrl, secret: secretsOfUrl }),
+  url: text({ parse: (raw: string) => (raw === '' ? undefined : parseUrl(raw)), secret: secretsOfUrl }),
+  checks: text(),
   status: list({ default: '200', each: parseStatusPatterns }),
   'body-contains': list(),
   json: list({ each: parseJsonAssertion }),
@@ -30,6 +31,14 @@ export const definition = {
   name: 'smoke-test',
   inputs,
   outputs: ['result', 'reason', 'message', 'passed', 'failed', 'report', 'p95-ms', 'summary'],
+  check: values => [
+    ...(values.url === undefined && values.checks === '' ? ['url: give url, checks, or both'] : []),
+    ...(values.checks === ''
+      ? []
+      : (['body-contains', 'json', 'header', 'version'] as const)
+          .filter(name => values[name].length > 0)
+          .map(name => `${name}: is of the one request to url, and checks has its own; write it into the check file`)),
+  ],
 } as const satisfies ActionDefinition<typeof inputs, string>
 
 /** The address as it was given, once it is known to be one that can be marked; empty when there is none. */

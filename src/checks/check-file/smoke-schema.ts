@@ -340,6 +340,10 @@ export const smokeSchema = z.strictObject({
   'on-unreachable': asking['on-unreachable'],
   'request-timeout': asking['request-timeout'],
   parallel: count(1, 256).optional().meta({ description: 'Steps that run at once; 100 where nothing is said.' }),
+  'fail-fast': z
+    .boolean()
+    .optional()
+    .meta({ description: 'true where nothing is said: once a step has failed, nothing more is waited for.' }),
   'base-url': template.optional().meta({ description: 'Address that addresses such as /health are taken from.' }),
   defaults: z
     .strictObject(connection)

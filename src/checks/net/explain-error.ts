@@ -22,6 +22,7 @@ const PROBLEMS: Readonly<Record<string, string>> = {
   ECONNRESET: 'closed the connection before the whole answer',
   EPIPE: 'closed the connection before the whole answer',
   NO_HTTP2: 'does not speak HTTP/2',
+  ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: 'does not speak HTTP/2',
   ERR_HTTP2_ERROR: 'gave an answer that is not HTTP/2',
   CERT_HAS_EXPIRED: 'has a certificate that has expired',
   CERT_NOT_YET_VALID: 'has a certificate that is not valid yet',

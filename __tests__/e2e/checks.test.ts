@@ -1,0 +1,105 @@
+// Check files against the real cluster: asked through its API server, and deciding whether a release stays.
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { runAction } from '../harness/run-action.ts'
+import { TestNamespace } from './test-namespace.ts'
+import { webApp } from './web-app.ts'
+
+jest.setTimeout(180_000)
+
+let space: TestNamespace
+
+beforeAll(() => {
+  space = new TestNamespace('checks')
+})
+afterAll(() => space.remove())
+
+/** Asks the Service, which has no public address. */
+const checks = (version: string, more = ''): string => `smoke:
+  timeout: 6s
+  interval: 500ms
+  base-url: k8s://${space.name}/web:80
+  steps:
+    - name: page
+      get: /
+      expect: {status: 200}
+    - name: version
+      needs: page
+      get: /index.html
+      version: {expected: "${version}"}
+      consecutive: 4
+${more}`
+
+describe('a release that is checked when it is stable', () => {
+  test('a file that is wrong is told before anything is changed', async () => {
+    space.write({ 'k8s/web.yaml': webApp({ version: '1', replicas: 1 }), 'checks.yml': checks('1').replace('expect:', 'expct:') })
+    const run = await space.deploy({ app: 'web', manifests: 'k8s', checks: 'checks.yml' })
+    expect(run).toMatchObject({ conclusion: 'failure', outputs: { result: 'failed', reason: 'InvalidInput' } })
+    expect(run.annotations[0]).toMatchObject({ file: 'checks.yml', line: 8 })
+    expect(run.outputs['message']).toContain('did you mean expect?')
+    expect(space.get('deployment', 'web')).toBeUndefined()
+  })
+
+  test('it passes, and is marked verified', async () => {
+    space.write({ 'checks.yml': checks('1') })
+    const run = await space.deploy({ app: 'web', manifests: 'k8s', checks: 'checks.yml' })
+    expect(run.outputs['message']).toContain('2 checks passed')
+    expect(run).toMatchObject({ conclusion: 'success', outputs: { result: 'deployed' } })
+    expect(run.summary).toContain('✅ Checks: passed')
+    expect(space.releases('web')).toEqual({ '1': 'verified' })
+  })
+
+  test('it fails: the old version is put back, and checked again for not being the new one', async () => {
+    // What answers says 2, while 3 was to be deployed.
+    space.write({ 'k8s/web.yaml': webApp({ version: '2', replicas: 1 }), 'checks.yml': checks('3') })
+    const run = await space.deploy({ app: 'web', manifests: 'k8s', checks: 'checks.yml' })
+    expect(run).toMatchObject({ conclusion: 'failure', outputs: { result: 'rolled-back', reason: 'WrongVersion' } })
+    expect(run.outputs['message']).toMatch(
+      /"version" failed: .*expected version 3, came 2.*was put back and is healthy\. Its checks pass\./,
+    )
+    expect(run.summary).toMatch(/❌ Checks: failed[\s\S]*✅ Checks of what was put back: passed/)
+    expect(space.releases('web')).toEqual({ '1': 'verified', '2': 'rolled-back' })
+    expect(space.kubectl(['get', 'deployment', 'web', '-o', 'jsonpath={.spec.template.metadata.annotations.version}'])).toBe('1')
+  })
+
+  test('it could not be told: it stays, not verified, and the step is red', async () => {
+    const unreachable = '    - name: outside\n      tcp: 127.0.0.1:1\n      timeout: 500ms\n      on-unreachable: inconclusive\n'
+    space.write({ 'checks.yml': checks('2', unreachable) })
+    const run = await space.deploy({ app: 'web', manifests: 'k8s', checks: 'checks.yml' })
+    expect(run).toMatchObject({ conclusion: 'failure', outputs: { result: 'failed', reason: 'Unreachable' } })
+    expect(run.outputs['message']).toContain('it stays and is not marked verified')
+    expect(space.releases('web')).toEqual({ '1': 'verified', '2': 'rolled-back', '3': 'deployed' })
+  })
+
+  test('deployed again without a change it passes, and is verified now', async () => {
+    space.write({ 'checks.yml': checks('2') })
+    const run = await space.deploy({ app: 'web', manifests: 'k8s', checks: 'checks.yml' })
+    expect(run).toMatchObject({ conclusion: 'success', outputs: { result: 'unchanged' } })
+    expect(space.releases('web')['3']).toBe('verified')
+  })
+
+  test('a rollback is checked, and stays whatever the checks say', async () => {
+    const run = await space.rollback({ app: 'web', to: '1', checks: 'checks.yml' })
+    expect(run).toMatchObject({ conclusion: 'failure', outputs: { result: 'failed', reason: 'WrongVersion' } })
+    expect(space.kubectl(['get', 'deployment', 'web', '-o', 'jsonpath={.spec.template.metadata.annotations.version}'])).toBe('1')
+  })
+})
+
+describe('smoke-test through the API server', () => {
+  const smoke = (file: string): ReturnType<typeof runAction> => {
+    space.write({ 'smoke.yml': file })
+    return runAction({ action: 'smoke-test', inputs: { checks: 'smoke.yml' }, env: space.env, workspace: space.workspace })
+  }
+
+  test('a Service is asked by its name', async () => {
+    const step = await smoke(checks('1'))
+    expect(step).toMatchObject({ conclusion: 'success', outputs: { result: 'passed', passed: '2' } })
+    expect(step.summary).toContain('page')
+    expect(step.orphans).toEqual([])
+  })
+
+  test('a Service that is not there is a wrong answer', async () => {
+    const step = await smoke(checks('1').replaceAll('/web:80', '/nothing:80'))
+    expect(step).toMatchObject({ conclusion: 'failure', outputs: { result: 'failed', reason: 'WrongStatus' } })
+    expect(step.outputs['message']).toMatch(/came 404.*not found/)
+  })
+})
