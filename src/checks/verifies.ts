@@ -1,7 +1,4 @@
-// What the actions that check a release have in common: the release they mark verified when they passed, and the report they leave.
-import { randomUUID } from 'node:crypto'
-import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+// The release that an action marks verified when its checks have passed: the input `verifies`, and what came of it.
 import { parseReleaseAddress } from '../deploy/release-address.ts'
 import type { Runner } from '../runner/action.ts'
 import { ExpectedFailure } from '../runner/failure.ts'
@@ -48,13 +45,4 @@ export function markInCluster(
     const { markVerified } = await import('../kubernetes/verification.ts')
     await markVerified(address, { kubeconfig, context, env, temporary, log, signal: cancelled, run: runAddress(env) })
   }
-}
-
-/** Writes a report as a JSON file of its own, without secrets. Returns its path. */
-export async function writeReport(name: string, report: unknown, { temporary, log }: Runner): Promise<string> {
-  await mkdir(temporary, { recursive: true })
-  const file = join(temporary, `${name}-${randomUUID().slice(0, 8)}.json`)
-  const redacted = (_key: string, value: unknown): unknown => (typeof value === 'string' ? log.redact(value) : value)
-  await writeFile(file, `${JSON.stringify(report, redacted, 2)}\n`)
-  return file
 }

@@ -1,10 +1,11 @@
 // The work of monitoring-gate: one gate, its measurements, and the release marked verified when it passed.
 import { readCheckFile } from '../../../src/checks/check-file/read.ts'
-import { runGatePart } from '../../../src/checks/gate/gate-part.ts'
+import { prepareGate } from '../../../src/checks/gate/gate-part.ts'
 import { gateSummary } from '../../../src/checks/gate/gate-report.ts'
 import { readQueries } from '../../../src/checks/gate/read-queries.ts'
 import type { GateContent } from '../../../src/checks/gate/schema.ts'
-import { type MarkVerified, markInCluster, markPassed, writeReport } from '../../../src/checks/verifies.ts'
+import { type MarkVerified, markInCluster, markPassed } from '../../../src/checks/verifies.ts'
+import { writeCheckReport } from '../../../src/checks/write-report.ts'
 import { type Clock, systemClock } from '../../../src/deploy/clock.ts'
 import type { Outcome, Runner } from '../../../src/runner/action.ts'
 import { ExpectedFailure } from '../../../src/runner/failure.ts'
@@ -25,7 +26,7 @@ export async function monitoringGate(
 ): Promise<Outcome<(typeof definition.outputs)[number]>> {
   const { content, fill } = await contentOf(inputs, runner)
   const deployedAt = inputs['deployed-at']
-  const { run, ...ended } = await runGatePart(
+  const ready = prepareGate(
     content,
     {
       env: runner.env,
@@ -37,7 +38,8 @@ export async function monitoringGate(
     fill,
     NAME,
   )
-  const outputs = { measurements: await writeReport(NAME, ended.report, runner) }
+  const { run, ...ended } = await ready.run()
+  const outputs = { measurements: await writeCheckReport(ended.report, runner.temporary, runner.log.redact, NAME) }
   const { result, reason, message, summary } = ended
   if (result === 'passed' && inputs.verifies !== '') {
     const marking = await markPassed('The gate', inputs.verifies, ports.markVerified ?? markInCluster(inputs, runner))

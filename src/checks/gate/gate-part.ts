@@ -15,20 +15,34 @@ export interface GateOutcome extends PartOutcome {
   readonly run: GateRun
 }
 
-/** @throws ExpectedFailure InvalidInput before anything is asked */
-export async function runGatePart(
+/**
+ * Makes the gate ready to be run.
+ * @param fill puts variables into a text
+ * @throws ExpectedFailure InvalidInput with what is wrong with it; nothing has been asked by then
+ */
+export function prepareGate(
   content: GateContent,
   { env, log, clock, signal, deployedAt }: GateContext,
   fill: Variables['fill'] = text => text,
   title = 'gate',
-): Promise<GateOutcome> {
+): { run(): Promise<GateOutcome> } {
   const plan = planGate(content, fill, deployedAt)
   for (const secret of secretsOf(plan.settings)) log.mask(secret)
   checkAddress(plan.settings)
-  const providerOf = await loadProviders(plan, env)
-  const run = await runGate({ gate: plan.gate, providerOf, clock, signal, print: line => log.info(line) })
-  const { result, reason } = run.verdict
-  return { result, reason, message: gateMessage(run), summary: gateSummary(run, title), report: gateReport(run), run }
+  const run = async (): Promise<GateOutcome> => {
+    const providerOf = await loadProviders(plan, env)
+    const ended = await runGate({ gate: plan.gate, providerOf, clock, signal, print: line => log.info(line) })
+    const { result, reason } = ended.verdict
+    return {
+      result,
+      reason,
+      message: gateMessage(ended),
+      summary: gateSummary(ended, title),
+      report: gateReport(ended),
+      run: ended,
+    }
+  }
+  return { run }
 }
 
 function secretsOf({ prometheus, datadog }: ProviderSettings): string[] {
