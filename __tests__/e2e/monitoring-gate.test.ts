@@ -1,7 +1,9 @@
 // The built monitoring-gate, run as the runner does, against a real Prometheus that scrapes a real app which turns bad while it is watched.
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { CloudWatchClient, PutMetricAlarmCommand, SetAlarmStateCommand } from '@aws-sdk/client-cloudwatch'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { startAws } from '../../sandbox/aws/aws.ts'
 import { sandboxEnvironment } from '../../sandbox/index.ts'
 import { type ActionResult, type RunActionOptions, runAction } from '../harness/run-action.ts'
 import { type MeteredApp, startMeteredApp } from './metered-app.ts'
@@ -153,5 +155,48 @@ describe('monitoring-gate, built, on a real Prometheus', () => {
       annotations: [{ level: 'warning' }],
     })
     expect(['NaN', 'TooFewEvents']).toContain(step.outputs['reason'])
+  })
+})
+
+describe('monitoring-gate, built, on CloudWatch as the simulator has it', () => {
+  test('an alarm that goes off while it is watched fails it, at once', async () => {
+    const aws = await startAws({})
+    const client = new CloudWatchClient({ ...aws.client, maxAttempts: 1 })
+    const set = (state: 'OK' | 'ALARM'): Promise<unknown> =>
+      client.send(new SetAlarmStateCommand({ AlarmName: 'web-5xx', StateValue: state, StateReason: 'by the test' }))
+    try {
+      await client.send(
+        new PutMetricAlarmCommand({
+          AlarmName: 'web-5xx',
+          Namespace: 'Test',
+          MetricName: 'Unsent',
+          Statistic: 'Sum',
+          Period: 60,
+          EvaluationPeriods: 1,
+          Threshold: 5,
+          ComparisonOperator: 'GreaterThanThreshold',
+        }),
+      )
+      await set('OK')
+      let changed = false
+      const step = await gate(
+        { provider: 'cloudwatch', alarms: 'web-5xx', 'prometheus-url': '', duration: '60s' },
+        {
+          env: aws.environment,
+          onOutput: text => {
+            if (changed || !text.includes('alarm web-5xx: OK')) return
+            changed = true
+            void set('ALARM')
+          },
+        },
+      )
+      expect(step).toMatchObject({ conclusion: 'failure', outputs: { result: 'failed', reason: 'Alarm' } })
+      expect(step.outputs['message']).toMatch(/^The gate failed: alarm web-5xx is in ALARM/)
+      expect(step.summary).toContain('#alarmsV2:alarm/web-5xx')
+      expect(step.seconds).toBeLessThan(30)
+    } finally {
+      client.destroy()
+      await aws.close()
+    }
   })
 })

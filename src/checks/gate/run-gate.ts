@@ -156,16 +156,21 @@ function tell(state: State, gate: Gate, say: (line: string) => void): void {
   state.printed = sign
   const count = bad && query.consecutive > 1 ? ` (${streak} of ${query.consecutive} in a row)` : ''
   const away = last.kind === 'fault' && last.healable ? `; asking on for ${formatDuration(gate.providerTimeoutMs)}` : ''
-  say(`${query.name}: ${describeMeasurement(last, query.unit)}${count}${away}`)
+  say(`${query.name}: ${shown(query, last)}${count}${away}`)
 }
 
 function stillWatching(states: readonly State[], remainingMs: number): string {
-  const shown = states
+  const lines = states
     .filter(({ verdict }) => verdict === undefined)
     .slice(0, 5)
     .map(({ query, measurements }) => {
       const last = measurements.findLast(measurement => measurement.kind !== 'repeated')
-      return `${query.name}: ${last === undefined ? 'no value yet' : describeMeasurement(last, query.unit)}`
+      return `${query.name}: ${last === undefined ? 'no value yet' : shown(query, last)}`
     })
-  return `still watching, for ${formatDuration(Math.max(0, remainingMs))} more; ${shown.join('; ')}`
+  return `still watching, for ${formatDuration(Math.max(0, remainingMs))} more; ${lines.join('; ')}`
+}
+
+function shown({ rule, unit }: GateQuery, measurement: Measurement): string {
+  if (rule.kind === 'alarm' && measurement.kind === 'value') return measurement.good ? 'OK' : 'is in ALARM'
+  return describeMeasurement(measurement, unit)
 }
