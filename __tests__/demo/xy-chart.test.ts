@@ -12,7 +12,7 @@ describe('the chart of a query', () => {
     expect(text).toBe(
       [
         'xychart-beta',
-        '    title "errors  of   web    "',
+        '    title "errors  of   web   "',
         '    x-axis ["0:00", "0:10", "0:20"]',
         '    y-axis "%" 0 --> 8.8',
         '    line [1, 1, 8]',
