@@ -4,6 +4,7 @@ import { isMissed, type Measurement, table } from './measurement.ts'
 const BENCHES: Readonly<Record<string, { readonly what: string; readonly run: () => Promise<Measurement[]> }>> = {
   start: { what: 'cold start and size of each bundle', run: async () => (await import('./start.ts')).measureStart() },
   release: { what: 'good releases against kubectl', run: async () => (await import('./release.ts')).measureReleases() },
+  checks: { what: 'a check file of 100 steps', run: async () => (await import('./checks.ts')).measureChecks() },
   failures: { what: 'from a failure to the verdict', run: async () => (await import('./failures.ts')).measureFailures() },
   many: { what: '50 Deployments in one step', run: async () => (await import('./many.ts')).measureMany() },
   crowd: { what: '200 Deployments in one step, on a fake node', run: async () => (await import('./many.ts')).measureCrowd() },

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import type { FindingKind } from '../../src/checks/expectation.ts'
 import { type Attempt, count, judgeCheck, type Moment, NOTHING_SEEN, type Policy, type Tally } from '../../src/checks/verdict.ts'
@@ -121,4 +123,50 @@ describe('the verdict table', () => {
     expect(versions.size).toBe(11)
     expect(versions.get('others')).toBe(90)
   })
+})
+
+describe('each row of the table in docs/check-file.md', () => {
+  const table = /\| seen \| verdict \| reason \|\n\|---\|---\|---\|\n((?:\|.*\n)+)/.exec(
+    readFileSync(join(import.meta.dirname, '../../docs/check-file.md'), 'utf8'),
+  )
+  const rows = (table?.[1] ?? '')
+    .trim()
+    .split('\n')
+    .map(row =>
+      row
+        .split('|')
+        .slice(1, 4)
+        .map(cell => cell.trim()),
+    )
+  /** What the row's words are, in letters. */
+  const scenes: readonly (readonly [begins: string, letters: string, moment: Moment, policy?: Partial<Policy>])[] = [
+    ['`consecutive` right', 'WRR', 'time-left', { consecutive: 2 }],
+    ['a certificate that is wrong', 'X', 'time-left'],
+    ['it cannot be asked from here', 'I', 'time-left'],
+    ['a wrong answer that is the last word', 'F', 'time-left'],
+    ['more wrong or broken answers', 'WW', 'time-left', { failureLimit: 1 }],
+    ['the run was cancelled', 'W', 'cancelled'],
+    ['time is left', 'W', 'time-left'],
+    ['nothing but DNS and connect errors', 'UU', 'time-over', { onUnreachable: 'inconclusive' }],
+    ['at last a connection without', 'WN', 'time-over'],
+    ['at last no connection', 'WU', 'time-over'],
+    ['at last `poll` was not done', 'WP', 'time-over'],
+    ['the last answer was wrong', 'RW', 'time-over', { consecutive: 2 }],
+    ['right, but not', 'WR', 'time-over', { consecutive: 2 }],
+  ]
+
+  test('has a scene, in its order', () => {
+    expect(rows.map(([seen = ''], index) => seen.startsWith(scenes[index]?.[0] ?? '?'))).toEqual(scenes.map(() => true))
+  })
+
+  test.each(scenes.map((scene, index) => [scene, rows[index] ?? []] as const))(
+    '%j',
+    ([, letters, moment, policy], [, verdict = '', reason = '']) => {
+      const [result = '', word = ''] = judge(letters, moment, policy).split(' ')
+      expect(verdict).toContain(
+        result === 'ask' ? 'asked again' : result === 'inconclusive' && verdict.startsWith('as ') ? 'on-unreachable' : result,
+      )
+      if (result !== 'ask' && !reason.startsWith('that of')) expect(reason).toContain(word)
+    },
+  )
 })

@@ -11,8 +11,8 @@ export interface Checked {
   readonly summary: string
 }
 
-/** Checks the new release once it is stable, or the old one after it was put back. */
-export type Check = (live: 'new' | 'restored') => Promise<Checked>
+/** Checks the new release once it is stable, or the old one after it was put back. Undefined: there is nothing to check of that. */
+export type Check = (live: 'new' | 'restored') => Promise<Checked | undefined>
 
 export interface CheckOptions {
   readonly check?: Check | undefined

@@ -19,7 +19,6 @@ const LONGEST = 64 * 1024
 export async function compileCapture(
   given: Readonly<Record<string, string>> | undefined,
   path: readonly PropertyKey[],
-  _tools: Tools,
 ): Promise<Capture> {
   const sources = await Promise.all(
     Object.entries(given ?? {}).map(async ([name, source]) => ({

@@ -37,7 +37,7 @@ export async function compileHttp(
   const settings = await compileSettings(given, path, tools)
   const body = await compileBody(given, path, tools)
   const expected = await compileExpect(given.expect ?? {}, [...path, 'expect'], tools)
-  const capture = await compileCapture(given.capture, [...path, 'capture'], tools)
+  const capture = await compileCapture(given.capture, [...path, 'capture'])
   const until = given.poll && (await compileExpect(given.poll.until, [...path, 'poll', 'until'], tools, []))
   const failWhen =
     given.poll?.['fail-when'] && (await compileExpect(given.poll['fail-when'], [...path, 'poll', 'fail-when'], tools, []))
@@ -75,7 +75,10 @@ export async function compileHttp(
     return {
       address: tools.redact(foreignLine(`${method.toUpperCase()} ${target.shown}`)),
       asked: tools.redact(asked),
-      ask: given.repeat === undefined ? ask : repeated(ask, given.repeat),
+      ask:
+        given.repeat === undefined
+          ? ask
+          : repeated(ask, given.repeat, given['request-timeout'] ?? tools.smoke['request-timeout']),
     }
   }
 

@@ -7,12 +7,12 @@ import { type Attempt, isRight } from '../verdict.ts'
 
 type Repeat = NonNullable<HttpStep['repeat']>
 
-/** Time for one of the requests. */
+/** Time for one of the requests, where the file says nothing. */
 const ONE_REQUEST_MS = 10_000
 /** With so many requests the times kept are all that are needed to tell a percentile. */
 const MOST_REQUESTS = 1_000_000
 
-export function repeated(ask: Ask, repeat: Repeat): Ask {
+export function repeated(ask: Ask, repeat: Repeat, requestLimitMs = ONE_REQUEST_MS): Ask {
   return async (timeoutMs, signal) => {
     const started = performance.now()
     const ends = started + Math.min(timeoutMs, repeat.for ?? timeoutMs)
@@ -26,7 +26,7 @@ export function repeated(ask: Ask, repeat: Repeat): Ask {
     const client = async (): Promise<void> => {
       while (asked < most && performance.now() < ends && !signal.aborted) {
         asked++
-        const attempt = await ask(Math.max(1, Math.min(ONE_REQUEST_MS, latest - performance.now())), signal)
+        const attempt = await ask(Math.max(1, Math.min(requestLimitMs, latest - performance.now())), signal)
         if (attempt.kind === 'answer') times.push(attempt.answer.ms)
         else if (attempt.fault.stage === 'connecting') unconnected++
         if (isRight(attempt)) continue

@@ -28,10 +28,10 @@ export async function compileRun(given: RunStep, path: readonly PropertyKey[], t
   const err =
     expect.stderr === undefined ? undefined : await at([...path, 'expect', 'stderr'], () => compileMatcher(expect.stderr ?? ''))
   const json = await compileJsonDemands(expect.json ?? {}, [...path, 'expect', 'json'], tools, 'output')
-  const capture = await compileCapture(given.capture, [...path, 'capture'], tools)
+  const capture = await compileCapture(given.capture, [...path, 'capture'])
   return {
     changes: true,
-    requestLimitMs: 24 * 3_600_000,
+    requestLimitMs: given['request-timeout'] ?? 24 * 3_600_000,
     prepare: (scope: Scope) => {
       const argv = given.run.map(each => scope.fillArgument(each))
       const input = given.input === undefined ? '' : scope.fill(given.input)

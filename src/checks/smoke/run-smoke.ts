@@ -196,7 +196,7 @@ async function runSteps({ file, context, steps, ready, usual, timeoutMs }: Work)
         compiled.poll?.factor === undefined
           ? undefined
           : { factor: compiled.poll.factor, longestMs: compiled.poll.longestMs ?? Math.max(LONGEST_INTERVAL_MS, intervalMs) },
-      requestLimitMs: asking['request-timeout'] ?? compiled.requestLimitMs ?? smoke?.['request-timeout'],
+      requestLimitMs: compiled.requestLimitMs ?? asking['request-timeout'] ?? smoke?.['request-timeout'],
       clock,
       signal: decided.signal,
       print,
