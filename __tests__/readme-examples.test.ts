@@ -38,6 +38,7 @@ const VALUES: Readonly<Record<string, string>> = {
   'image-ref': `ghcr.io/acme/web@sha256:${'a'.repeat(64)}`,
   version: '1.4.2',
   release: 'k8s://shop/web/7',
+  DEPLOYED_AT: '2026-01-31T12:00:00Z',
 }
 
 function evaluated(value: unknown): string {

@@ -8,6 +8,7 @@ import { runAction } from '../__tests__/harness/run-action.ts'
 import { repositoryRoot } from '../scripts/action-file.ts'
 import { caughtAfter, differences } from './expectation.ts'
 import { type Chapter, page, type Story } from './page.ts'
+import { type ProbeMetrics, startProbeMetrics } from './probe-metrics.ts'
 import { ask, type ProbeTally, type ServiceProbe, startProbe } from './service-probe.ts'
 import { bringUpSandbox, buildActions, resetNamespace, serviceUrl } from './setup.ts'
 import { APP, type Known, type Step, story } from './story.ts'
@@ -67,10 +68,12 @@ async function tell(options: Options, terminal: Terminal, workspace: string, sig
   const chapters: Chapter[] = []
   const stretches: Stretch[] = []
   let probe: ServiceProbe | undefined
+  let metrics: ProbeMetrics | undefined
   let known: Known = {
     namespace: options.namespace,
     registry: env['REGISTRY'] ?? '',
     baseImage: env['BASE_IMAGE'] ?? '',
+    prometheus: env['PROMETHEUS_URL'] ?? '',
     url: '',
     outputs,
   }
@@ -102,7 +105,8 @@ async function tell(options: Options, terminal: Terminal, workspace: string, sig
       if (probe === undefined && step.action === 'deploy-k8s') {
         known = { ...known, url: await serviceUrl(options.namespace, APP, env, signal) }
         await untilAnswers(known.url)
-        probe = startProbe(known.url)
+        metrics = await startProbeMetrics(env['PROMETHEUS_TARGETS'] ?? '', options.namespace)
+        probe = startProbe(known.url, metrics.observe)
         terminal.say(`From here on the Service is asked 20 times a second: ${known.url}`, 2)
       } else if (probe !== undefined && step.action !== 'build-push') {
         const { requests, failures } = probe.tally()
@@ -112,6 +116,7 @@ async function tell(options: Options, terminal: Terminal, workspace: string, sig
   } finally {
     // Also when the user cancels: a timer of the probe would keep this process alive.
     await probe?.stop()
+    metrics?.close()
   }
   return { chapters, stretches, tally: probe?.tally() }
 }
@@ -200,7 +205,7 @@ function judged({ chapters, stretches, tally }: Told): Story {
   ]
   const asTold = faults.length === 0
   const verdict = asTold
-    ? 'Everything ended as told: two good versions were verified, two bad ones taken back, and the Service never stopped answering.'
+    ? 'Everything ended as told: two good versions were verified, three bad ones taken back, and the Service never stopped answering.'
     : `Not as told: ${faults.join('; ')}.`
   return { chapters, stretches, tally, verdict, asTold, when: new Date() }
 }

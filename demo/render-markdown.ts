@@ -2,6 +2,7 @@
 import { Marked, type Tokens } from 'marked'
 import { escapeHtml } from './escape-html.ts'
 import { drawGantt, parseGantt } from './gantt.ts'
+import { drawXyChart, parseXyChart } from './xy-chart.ts'
 
 const KEPT = /^<\/?(?:details|summary|code|br)>$/
 
@@ -21,6 +22,8 @@ const marked = new Marked({
     code({ text, lang }: Tokens.Code) {
       const lanes = lang === 'mermaid' ? parseGantt(text) : undefined
       if (lanes !== undefined) return drawGantt(lanes)
+      const chart = lang === 'mermaid' ? parseXyChart(text) : undefined
+      if (chart !== undefined) return drawXyChart(chart)
       return `<pre><code>${lang === 'diff' ? colouredDiff(text) : escapeHtml(text)}</code></pre>\n`
     },
     link({ href, tokens }: Tokens.Link) {

@@ -97,14 +97,17 @@ export interface ServiceProbe {
   stop(): Promise<ProbeTally>
 }
 
-export function startProbe(url: string): ServiceProbe {
+/** @param observe is told of each answer as it comes, and how long it took */
+export function startProbe(url: string, observe: (tookMs: number, answer: Answer) => void = () => undefined): ServiceProbe {
   const begun = performance.now()
   const tally = createTally()
   const open = new Set<Promise<void>>()
   const timer = setInterval(() => {
     const sent = performance.now()
     const one = ask(url).then(answer => {
-      tally.add(sent - begun, performance.now() - sent, answer)
+      const took = performance.now() - sent
+      tally.add(sent - begun, took, answer)
+      observe(took, answer)
       open.delete(one)
     })
     open.add(one)

@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { sandboxEnvironment, sandboxVariables } from '../sandbox/index.ts'
 import { repositoryRoot } from '../scripts/action-file.ts'
 
-export const ACTIONS = ['build-push', 'deploy-k8s', 'smoke-test', 'rollback'] as const
+export const ACTIONS = ['build-push', 'deploy-k8s', 'smoke-test', 'monitoring-gate', 'rollback'] as const
 export type ActionName = (typeof ACTIONS)[number]
 
 type Say = (line: string) => void
@@ -48,11 +48,18 @@ function timesBelow(folder: string): (number | undefined)[] {
 /** Brings the sandbox up unless it is. Returns the variables by which it is reached. */
 export async function bringUpSandbox(say: Say, signal: AbortSignal): Promise<Record<string, string>> {
   try {
-    sandboxEnvironment()
+    if (sandboxEnvironment().PROMETHEUS_URL === undefined) throw new Error('the sandbox has no Prometheus')
     say('The sandbox is up.')
   } catch {
-    say('Bringing up the sandbox: a cluster, a registry and an image builder. The first time it may build for some minutes.')
-    await run(process.execPath, [join(repositoryRoot, 'sandbox', 'main.ts'), 'up', 'cluster', 'registry', 'builder'], say, signal)
+    say(
+      'Bringing up the sandbox: a cluster, a registry, an image builder and Prometheus. The first time it may build for some minutes.',
+    )
+    await run(
+      process.execPath,
+      [join(repositoryRoot, 'sandbox', 'main.ts'), 'up', 'cluster', 'registry', 'builder', 'prometheus'],
+      say,
+      signal,
+    )
   }
   return sandboxVariables({ PATH: process.env['PATH'], HOME: process.env['HOME'] })
 }

@@ -8,6 +8,8 @@ export interface Known {
   readonly namespace: string
   readonly registry: string
   readonly baseImage: string
+  /** Prometheus' address. */
+  readonly prometheus: string
   /** The Service's address; empty before the first deployment. */
   readonly url: string
   /** Outputs of the steps so far, by `<action> <version>`. */
@@ -25,7 +27,7 @@ export interface Step {
 
 export const APP = 'hello'
 
-const [first, second, third, fourth] = versions
+const [first, second, third, fourth, fifth] = versions
 const DIGEST = /@sha256:[0-9a-f]{64}$/
 
 function output(known: Known, action: ActionName, version: string, name: string): string {
@@ -118,6 +120,32 @@ const released =
   known =>
     output(known, 'deploy-k8s', version, 'release')
 
+/** The release `bad` is live, `good` is the last verified one, and is put back as the release `as`. */
+function rollback(version: string, title: string, { bad, good, as }: Readonly<Record<'bad' | 'good' | 'as', number>>): Step {
+  return {
+    version,
+    action: 'rollback',
+    title,
+    inputs: known => ({
+      app: APP,
+      namespace: known.namespace,
+      to: 'last-verified',
+      'bad-release': released(version)(known),
+      timeout: '2m',
+      'stable-for': '5s',
+    }),
+    expects: known => ({
+      conclusion: 'success',
+      outputs: {
+        result: 'rolled-back',
+        release: release(known, as),
+        'previous-release': release(known, bad),
+        restored: new RegExp(`"release":${good}\\b`),
+      },
+    }),
+  }
+}
+
 export const story: readonly Step[] = [
   build(first.version),
   deploy(first.version, 'It is deployed, the first of its kind', deployed(1, undefined)),
@@ -146,27 +174,34 @@ export const story: readonly Step[] = [
     conclusion: 'failure',
     outputs: { result: 'failed', reason: 'WrongJson', message: ['expected .greeting "Hello, world", came "Hello, "'] },
   })),
+  rollback(fourth.version, 'So the last verified version is put back, its settings with it', { bad: 4, good: 2, as: 5 }),
+  smokeTest(second.version, 'Version 2 serves again', known => output(known, 'rollback', fourth.version, 'release'), passed(5)),
+
+  build(fifth.version),
+  deploy(fifth.version, 'It starts well', deployed(6, 5)),
+  smokeTest(
+    fifth.version,
+    'It answers as it should',
+    () => '',
+    () => ({ conclusion: 'success', outputs: { result: 'passed', reason: '' } }),
+  ),
   {
-    version: fourth.version,
-    action: 'rollback',
-    title: 'So the last verified version is put back, its settings with it',
+    version: fifth.version,
+    action: 'monitoring-gate',
+    title: 'But under its users it becomes slow, and the gate stops it',
     inputs: known => ({
-      app: APP,
-      namespace: known.namespace,
-      to: 'last-verified',
-      'bad-release': released(fourth.version)(known),
-      timeout: '2m',
-      'stable-for': '5s',
+      'prometheus-url': known.prometheus,
+      queries: `- name: p95\n  preset: prom-client/p95\n  labels: { demo: ${known.namespace} }\n  threshold: < 400ms\n`,
+      duration: '90s',
+      interval: '1s',
+      window: '10s',
+      verifies: released(fifth.version)(known),
     }),
-    expects: known => ({
-      conclusion: 'success',
-      outputs: {
-        result: 'rolled-back',
-        release: release(known, 5),
-        'previous-release': release(known, 4),
-        restored: /"release":2\b/,
-      },
+    expects: () => ({
+      conclusion: 'failure',
+      outputs: { result: 'failed', reason: 'ThresholdExceeded', message: ['p95', 'is not < 400 ms', '4 times in a row'] },
     }),
   },
-  smokeTest(second.version, 'Version 2 serves again', known => output(known, 'rollback', fourth.version, 'release'), passed(5)),
+  rollback(fifth.version, 'So the last verified version is put back', { bad: 6, good: 5, as: 7 }),
+  smokeTest(second.version, 'Version 2 serves again', known => output(known, 'rollback', fifth.version, 'release'), passed(7)),
 ]

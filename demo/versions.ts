@@ -1,4 +1,4 @@
-// The app's history: four versions, each a commit with a tag, in a git repository of its own.
+// The app's history: five versions, each a commit with a tag, in a git repository of its own.
 import { execFileSync } from 'node:child_process'
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,9 +17,22 @@ export interface Version {
   readonly edits: readonly Edit[]
 }
 
+/** Every visit is written down and counted: after some hundred that takes its time. */
+const COUNTED = `>/tmp/www/answer
+mkdir -p /tmp/www/cgi-bin
+cat >/tmp/www/cgi-bin/index.cgi <<'END'
+#!/bin/sh
+echo visit >>/tmp/visits
+[ "$(wc -l </tmp/visits)" -lt 250 ] || sleep 0.7
+printf 'Content-Type: application/json\\r\\n\\r\\n'
+cat /tmp/www/answer
+END
+chmod +x /tmp/www/cgi-bin/index.cgi
+`
+
 const CHECK = 'test -r /config/name || { echo "FATAL: /config/name: no such file" >&2; exit 1; }\n'
 
-export const versions: readonly [Version, Version, Version, Version] = [
+export const versions: readonly [Version, Version, Version, Version, Version] = [
   { version: '1.0.0', change: 'Say hello', edits: [] },
   {
     version: '2.0.0',
@@ -44,6 +57,14 @@ export const versions: readonly [Version, Version, Version, Version] = [
       { file: 'app/serve', from: CHECK, to: '' },
       { file: 'app/serve', from: '"$(cat /config/name)"', to: '"$NAME"' },
       { file: 'manifests/config.yaml', from: '  NAME: world', to: '  VISITOR: world' },
+    ],
+  },
+  {
+    version: '5.0.0',
+    change: 'Rename it back, and count the visits',
+    edits: [
+      { file: 'manifests/config.yaml', from: '  VISITOR: world', to: '  NAME: world' },
+      { file: 'app/serve', from: '>/tmp/www/index.html\n', to: COUNTED },
     ],
   },
 ]

@@ -17,6 +17,9 @@ export interface Environment {
   BASE_IMAGE: string
   /** Address of a fake of GitHub's API; its token is `sandbox-token`. */
   GITHUB_API_URL?: string
+  PROMETHEUS_URL?: string
+  /** Folder of the files that say what Prometheus scrapes; see prometheus/targets.ts. */
+  PROMETHEUS_TARGETS?: string
   /** Address of the AWS simulator, for SDKs, the AWS CLI and Terraform; any credentials will do. */
   AWS_ENDPOINT_URL?: string
   /** Folders to put in front of PATH: kubectl, buildx, act, actionlint, helm. */
@@ -43,6 +46,8 @@ export function sandboxEnvironment(): Environment {
     REGISTRY: take('REGISTRY'),
     BASE_IMAGE: take('BASE_IMAGE'),
     ...(found.GITHUB_API_URL ? { GITHUB_API_URL: found.GITHUB_API_URL } : {}),
+    ...(found.PROMETHEUS_URL ? { PROMETHEUS_URL: found.PROMETHEUS_URL } : {}),
+    ...(found.PROMETHEUS_TARGETS ? { PROMETHEUS_TARGETS: found.PROMETHEUS_TARGETS } : {}),
     ...(found.AWS_ENDPOINT_URL ? { AWS_ENDPOINT_URL: found.AWS_ENDPOINT_URL } : {}),
     PATH_PREPEND: found.PATH_PREPEND ?? [],
   }

@@ -10,6 +10,7 @@ import { githubDown, githubUp } from './github/github.ts'
 import { isAlive } from './identity.ts'
 import { isReady, isRunning, records, startAgain, stop } from './processes.ts'
 import { say, seconds } from './progress.ts'
+import { prometheusDown, prometheusUp } from './prometheus/prometheus.ts'
 import { registryDown, registryUp } from './registry/registry.ts'
 import { environmentPath, readEnvironment, stateFolder, statePath, updateEnvironment, withLock, writeWhole } from './state.ts'
 import { toolsUp } from './tools/tools.ts'
@@ -29,6 +30,7 @@ const parts: Record<PartName, Part> = {
   builder: { up: builderUp, down: builderDown },
   tools: { up: toolsUp, down: async () => {} },
   github: { up: githubUp, down: githubDown },
+  prometheus: { up: prometheusUp, down: prometheusDown },
   aws: { up: awsUp, down: awsDown },
 }
 

@@ -16,7 +16,7 @@ describe("the app's history", () => {
 
   test('has a commit and a tag for each version', () => {
     const commits = writeHistory(folder)
-    expect([...commits.keys()]).toEqual(['1.0.0', '2.0.0', '3.0.0', '4.0.0'])
+    expect([...commits.keys()]).toEqual(['1.0.0', '2.0.0', '3.0.0', '4.0.0', '5.0.0'])
     const of = (version: string, file: string): string => {
       checkOut(folder, version)
       return readFileSync(join(folder, file), 'utf8')
@@ -26,6 +26,8 @@ describe("the app's history", () => {
     expect(of('3.0.0', 'app/serve')).toContain('FATAL')
     expect(of('4.0.0', 'app/serve')).toBe(of('2.0.0', 'app/serve'))
     expect(of('4.0.0', 'manifests/config.yaml')).toContain('VISITOR: world')
+    expect(of('5.0.0', 'manifests/config.yaml')).toBe(of('2.0.0', 'manifests/config.yaml'))
+    expect(of('5.0.0', 'app/serve')).toContain('/tmp/www/cgi-bin/index.cgi')
   })
 
   test.each([

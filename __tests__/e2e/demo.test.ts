@@ -74,6 +74,12 @@ describe('the demo', () => {
       ['✓', '4.0.0 smoke-test', 'failed', 'WrongJson', seconds],
       ['✓', '4.0.0 rollback', 'rolled-back', seconds],
       ['✓', '2.0.0 smoke-test', 'passed', seconds],
+      ['✓', '5.0.0 build-push', 'pushed', seconds],
+      ['✓', '5.0.0 deploy-k8s', 'deployed', seconds],
+      ['✓', '5.0.0 smoke-test', 'passed', seconds],
+      ['✓', '5.0.0 monitoring-gate', 'failed', 'ThresholdExceeded', seconds],
+      ['✓', '5.0.0 rollback', 'rolled-back', seconds],
+      ['✓', '2.0.0 smoke-test', 'passed', seconds],
       [
         '✓',
         'Service, all along',
@@ -90,6 +96,7 @@ describe('the demo', () => {
     expect(html.match(/<svg /g)?.length).toBeGreaterThanOrEqual(6)
     expect(html).not.toMatch(/<(script|link|img|iframe)\b|dateFormat|PRIVATE KEY/)
     expect(html).toContain('FATAL: /config/name: no such file')
+    expect(html).toContain('aria-label="p95, and its limit"')
 
     const settings = kubectl('-n', `demo-e2e-${run}`, 'get', 'configmap', 'hello', '-o', 'jsonpath={.data}')
     expect(JSON.parse(settings)).toEqual({ NAME: 'world' })

@@ -34,8 +34,11 @@ export async function prepareChecks(file: CheckFile, context: SmokeContext): Pro
     const plan = await prepareSmoke(file, context)
     parts.push(async () => smokeOutcome(await plan.run()))
   }
-  if (file.content.gate !== undefined && context.restored !== true) {
-    throw file.failure([{ path: ['gate'], message: 'cannot be run yet' }])
+  const { gate } = file.content
+  if (gate !== undefined && context.restored !== true) {
+    const { prepareGate } = await import('./gate/gate-part.ts')
+    const ready = prepareGate(gate, context, text => file.variables.fill(text))
+    parts.push(() => ready.run())
   }
   return { run: () => runParts(parts) }
 }

@@ -2,11 +2,10 @@
 import { parseJsonAssertion } from '../../../src/checks/json-assertion.ts'
 import { parseHeader, parseUrl, secretsOfHeaders, secretsOfUrl } from '../../../src/checks/request-inputs.ts'
 import { parseStatusPatterns } from '../../../src/checks/status-pattern.ts'
+import { parseVerifies } from '../../../src/checks/verifies.ts'
 import { parseVersionSource } from '../../../src/checks/version-source.ts'
-import { parseReleaseAddress } from '../../../src/deploy/release-address.ts'
 import type { ActionDefinition } from '../../../src/runner/action.ts'
-import { ExpectedFailure } from '../../../src/runner/failure.ts'
-import { choice, duration, InputFault, integer, list, text } from '../../../src/runner/inputs.ts'
+import { choice, duration, integer, list, text } from '../../../src/runner/inputs.ts'
 
 const inputs = {
   url: text({ parse: (raw: string) => (raw === '' ? undefined : parseUrl(raw)), secret: secretsOfUrl }),
@@ -40,15 +39,3 @@ export const definition = {
           .map(name => `${name}: is of the one request to url, and checks has its own; write it into the check file`)),
   ],
 } as const satisfies ActionDefinition<typeof inputs, string>
-
-/** The address as it was given, once it is known to be one that can be marked; empty when there is none. */
-function parseVerifies(raw: string): string {
-  if (raw === '') return ''
-  try {
-    if (parseReleaseAddress(raw).platform === 'ecs')
-      throw new InputFault('an ecs:// release cannot be marked verified yet, only a k8s:// one')
-    return raw
-  } catch (error) {
-    throw error instanceof ExpectedFailure ? new InputFault(error.message) : error
-  }
-}

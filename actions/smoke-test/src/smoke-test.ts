@@ -5,22 +5,18 @@ import { describeExpectation, type Expectation } from '../../../src/checks/expec
 import { askHttpCheck } from '../../../src/checks/http-check.ts'
 import { type Ask, runCheck } from '../../../src/checks/run-check.ts'
 import type { CheckResult } from '../../../src/checks/verdict.ts'
+import { type MarkVerified, markInCluster, markPassed } from '../../../src/checks/verifies.ts'
 import { writeCheckReport } from '../../../src/checks/write-report.ts'
 import { type Clock, systemClock } from '../../../src/deploy/clock.ts'
 import type { Connection } from '../../../src/kubernetes/connection.ts'
 import type { Outcome, Runner } from '../../../src/runner/action.ts'
 import { formatDuration } from '../../../src/runner/duration.ts'
-import { ExpectedFailure } from '../../../src/runner/failure.ts'
 import { foreignLine } from '../../../src/runner/foreign-text.ts'
 import type { InputValues } from '../../../src/runner/inputs.ts'
 import { inline } from '../../../src/runner/markdown.ts'
-import { runAddress } from '../../../src/runner/run-address.ts'
 import type { definition } from './definition.ts'
 
 export type SmokeTestInputs = InputValues<typeof definition.inputs>
-
-/** Marks a release verified. @throws ExpectedFailure */
-export type MarkVerified = (address: string) => Promise<void>
 
 /** What the test touches outside itself. */
 export interface Ports {
@@ -55,7 +51,7 @@ export async function smokeTest(inputs: SmokeTestInputs, runner: Runner, ports: 
     'p95-ms': seen.p95Ms === undefined ? '' : String(Math.round(seen.p95Ms)),
   }
   if (result === 'passed' && inputs.verifies !== '') {
-    const marking = await mark(inputs.verifies, ports.markVerified ?? markInCluster(inputs, runner))
+    const marking = await markPassed('The test', inputs.verifies, ports.markVerified ?? markInCluster(inputs, runner))
     const message = `${seen.message} ${marking.message}`
     return { result, reason: marking.reason, message, green: marking.done, outputs, summary: seen.summary([marking.message]) }
   }
@@ -154,34 +150,5 @@ function expectationOf(inputs: SmokeTestInputs): Expectation {
     bodyContains: inputs['body-contains'],
     json: inputs.json,
     ...(inputs.version === '' ? {} : { version: { expected: inputs.version, from: inputs['version-from'] } }),
-  }
-}
-
-async function mark(address: string, markVerified: MarkVerified): Promise<{ done: boolean; reason: string; message: string }> {
-  try {
-    await markVerified(address)
-    return { done: true, reason: '', message: `${address} is marked verified.` }
-  } catch (error) {
-    if (!(error instanceof ExpectedFailure)) throw error
-    return {
-      done: false,
-      reason: error.reason,
-      message: `The test passed, but ${address} could not be marked verified: ${error.message}`,
-    }
-  }
-}
-
-function markInCluster(inputs: SmokeTestInputs, { env, temporary, log, cancelled }: Runner): MarkVerified {
-  return async address => {
-    const { markVerified } = await import('../../../src/kubernetes/verification.ts')
-    await markVerified(address, {
-      kubeconfig: inputs.kubeconfig,
-      context: inputs.context,
-      env,
-      temporary,
-      log,
-      signal: cancelled,
-      run: runAddress(env),
-    })
   }
 }
