@@ -21,7 +21,9 @@ export type ServiceName = keyof Sdks
 
 type OperationOf<S> = { [K in keyof S]: K extends `${infer N}Command` ? (N extends `$${string}` ? never : N) : never }[keyof S]
 type CommandOf<S, N extends string> = `${N}Command` extends keyof S ? S[`${N}Command`] : never
-type InputOf<C> = C extends new (input: infer I) => unknown ? I : never
+type First<A> = A extends [infer I] ? I : never
+// biome-ignore lint/suspicious/noExplicitAny: inferring from the SDK's own type
+type InputOf<C> = C extends new (...input: infer A extends any[]) => unknown ? First<A> : never
 type OutputOf<C> = C extends new (
   // biome-ignore lint/suspicious/noExplicitAny: inferring from the SDK's own type, whose parameters do not matter here
   ...input: any[]
