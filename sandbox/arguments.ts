@@ -1,6 +1,6 @@
 // The sandbox's command line, parsed into one command.
 
-export const partNames = ['cluster', 'registry', 'builder', 'tools', 'github'] as const
+export const partNames = ['cluster', 'registry', 'builder', 'tools', 'github', 'aws'] as const
 export type PartName = (typeof partNames)[number]
 
 export type Command =

@@ -17,6 +17,8 @@ export interface Environment {
   BASE_IMAGE: string
   /** Address of a fake of GitHub's API; its token is `sandbox-token`. */
   GITHUB_API_URL?: string
+  /** Address of the AWS simulator, for SDKs, the AWS CLI and Terraform; any credentials will do. */
+  AWS_ENDPOINT_URL?: string
   /** Folders to put in front of PATH: kubectl, buildx, act, actionlint. */
   PATH_PREPEND: string[]
 }
@@ -41,6 +43,7 @@ export function sandboxEnvironment(): Environment {
     REGISTRY: take('REGISTRY'),
     BASE_IMAGE: take('BASE_IMAGE'),
     ...(found.GITHUB_API_URL ? { GITHUB_API_URL: found.GITHUB_API_URL } : {}),
+    ...(found.AWS_ENDPOINT_URL ? { AWS_ENDPOINT_URL: found.AWS_ENDPOINT_URL } : {}),
     PATH_PREPEND: found.PATH_PREPEND ?? [],
   }
 }

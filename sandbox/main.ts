@@ -1,6 +1,7 @@
 // The sandbox's command line: what tests and the demo run against, brought up and taken down.
 import { rmSync } from 'node:fs'
 import { type Command, type PartName, parseArguments, partNames, usage } from './arguments.ts'
+import { awsDown, awsUp } from './aws/part.ts'
 import { baseImageUp } from './builder/base-image.ts'
 import { builderDown, builderUp } from './builder/builder.ts'
 import { clusterChoice, clusterDown, clusterUp } from './cluster/cluster.ts'
@@ -28,6 +29,7 @@ const parts: Record<PartName, Part> = {
   builder: { up: builderUp, down: builderDown },
   tools: { up: toolsUp, down: async () => {} },
   github: { up: githubUp, down: githubDown },
+  aws: { up: awsUp, down: awsDown },
 }
 
 async function up(names: PartName[]): Promise<void> {

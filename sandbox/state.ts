@@ -48,6 +48,7 @@ export interface EnvironmentFile {
   /** Reference of the image that test images start from. */
   BASE_IMAGE?: string
   GITHUB_API_URL?: string
+  AWS_ENDPOINT_URL?: string
   /** Folders to put in front of PATH. */
   PATH_PREPEND?: string[]
 }

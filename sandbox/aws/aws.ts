@@ -7,6 +7,7 @@ import { type CallLog, Calls } from './calls.ts'
 import { fastClock } from './clock.ts'
 import { control } from './control.ts'
 import { Dispatcher } from './dispatcher.ts'
+import { happen } from './happen.ts'
 import type { Scenario } from './scenario.ts'
 import { World } from './world.ts'
 
@@ -39,6 +40,8 @@ export interface Aws {
   /** Adds to the scenario. */
   scenario(more: Scenario): void
   readonly calls: CallLog
+  /** One call from within, such as `ecs:CreateCluster`, with the API's own input and output: at once, not counted, and met by no fault. */
+  call(action: string, input: object, region?: string): Record<string, unknown>
   close(): Promise<void>
 }
 
@@ -52,6 +55,7 @@ export async function startAws(options: AwsOptions = {}): Promise<Aws> {
   const world = new World(clock, options.account ?? '123456789012')
   const calls = new Calls()
   const dispatcher = new Dispatcher(world, calls)
+  world.onEvent = event => happen(world, event)
   world.script(options.scenario ?? {})
 
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -93,6 +97,7 @@ export async function startAws(options: AwsOptions = {}): Promise<Aws> {
     clock,
     world,
     calls,
+    call: (action, input, of = region) => dispatcher.call(action, input as Record<string, unknown>, of),
     advance: seconds => passing(clock, seconds),
     scenario: more => world.script(more),
     close: () =>

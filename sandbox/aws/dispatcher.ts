@@ -1,6 +1,7 @@
 // From a request on the wire to the service that answers it: faults of the scenario first, then the service, then the check of what it says.
 import type { Calls } from './calls.ts'
 import { AwsError, commonError } from './protocol/errors.ts'
+import { loadModel } from './protocol/model.ts'
 import { matches } from './protocol/pattern.ts'
 import { faultsOf, missingOf } from './protocol/validate.ts'
 import { type Asked, answer, read, refusal, type WireRequest, type WireResponse } from './protocol/wire.ts'
@@ -48,6 +49,14 @@ export class Dispatcher {
       log(response.status, known.code)
       return response
     }
+  }
+
+  /** A call from within, as `ecs:CreateService`: neither logged nor met by faults. @throws AwsError */
+  call(action: string, input: Record<string, unknown>, region: string): Record<string, unknown> {
+    const [prefix = '', operation = ''] = action.split(':')
+    const service = [...this.#services.values()].find(one => loadModel(one.model).prefix === prefix)
+    if (service === undefined) throw new Error(`the simulator has no service ${prefix}`)
+    return this.#serve({ model: loadModel(service.model), modelName: service.model, operation, protocol: 'json', input }, region)
   }
 
   get #caller(): string {

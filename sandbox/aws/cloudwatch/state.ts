@@ -53,3 +53,17 @@ export class CloudWatch {
 /** Those of the names that are in ALARM. */
 export const alarmsInAlarm = (region: Region, names: readonly string[]): string[] =>
   names.filter(name => region.part(CloudWatch).alarms.get(name)?.state === 'ALARM')
+
+export interface MetricDimensions {
+  readonly Namespace?: string
+  readonly MetricName?: string
+  readonly Dimensions?: readonly { Name?: string; Value?: string }[]
+}
+
+/** A metric is its namespace, name and all its dimensions, in whatever order. */
+export function metricKey({ Namespace = '', MetricName = '', Dimensions = [] }: MetricDimensions): string {
+  const dimensions = Dimensions.map(({ Name, Value }) => `${Name}=${Value}`).sort()
+  return [Namespace, MetricName, ...dimensions].join('\n')
+}
+
+export const metricOf = (watch: CloudWatch, named: MetricDimensions): Metric | undefined => watch.metrics.get(metricKey(named))

@@ -83,8 +83,8 @@ export function describeService(ecs: Ecs, service: Service, withTags: boolean): 
   const fargate =
     fields.launchType === 'FARGATE' || fields.capacityProviderStrategy[0]?.capacityProvider?.startsWith('FARGATE') === true
   const external = service.controller === 'EXTERNAL'
-  const shown = service.serviceDeployments.at(-1)
-  const current = shown === undefined || shown.finishedAt !== undefined ? undefined : shown
+  // The last one stays the current one after its end.
+  const current = service.serviceDeployments.at(-1)
   return {
     serviceArn: service.arn,
     serviceName: service.name,

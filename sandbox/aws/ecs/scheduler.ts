@@ -15,14 +15,16 @@ export function say(ecs: Ecs, service: Service, message: string): void {
   service.events = [{ id: ecs.region.world.ids.uuid(), createdAt: ecs.now(), message }, ...service.events].slice(0, MOST_EVENTS)
 }
 
-/** Looks at the service soon, once for all that happens until then. */
+/** Looks at the service so soon at the latest, once for all that happens until then. */
 export function look(ecs: Ecs, service: Service, within = ecs.region.world.timing.scheduler): void {
-  if (service.looking) return
-  service.looking = true
-  ecs.region.world.after(within, () => {
-    service.looking = false
+  const at = ecs.now() + within
+  if (service.next !== undefined && service.next.at <= at) return
+  service.next?.cancel()
+  const cancel = ecs.region.world.after(within, () => {
+    service.next = undefined
     reconcile(ecs, service)
   })
+  service.next = { at, cancel }
 }
 
 /** Tasks that are to go on. */

@@ -108,7 +108,7 @@ export const serviceHandlers: Record<string, Handler> = {
         volumeConfigurations: input.volumeConfigurations ?? [],
       },
       extras: extrasOf(input),
-      ...{ deployments: [], serviceDeployments: [], revisions: [], taskSets: [], events: [], looking: false, steady: false },
+      ...{ deployments: [], serviceDeployments: [], revisions: [], taskSets: [], events: [], next: undefined, steady: false },
     }
     ecs.services.push(service)
     putTags(ecs, service.arn, input.tags ?? [])

@@ -166,8 +166,8 @@ export interface Service {
   taskSets: TaskSet[]
   /** Newest first. */
   events: { id: string; createdAt: number; message: string }[]
-  /** The scheduler looks again soon. */
-  looking: boolean
+  /** When the scheduler looks again, in seconds since 1970, and how to keep it from that. */
+  next: { readonly at: number; readonly cancel: () => void } | undefined
   steady: boolean
   /** What describes still say, until then. */
   stale?: { until: number; view: object }

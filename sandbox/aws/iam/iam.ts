@@ -1,0 +1,72 @@
+// AWS IAM: roles, and what the caller may do as far as the scenario's faults deny it.
+import { AwsError } from '../protocol/errors.ts'
+import type { Call, Service } from '../service.ts'
+import { Iam, type Role } from './state.ts'
+
+/** The same in every region. */
+const state = ({ world }: Call): Iam => world.region('global').part(Iam)
+
+const describe = (role: Role): object => ({
+  Path: role.path,
+  RoleName: role.name,
+  RoleId: role.id,
+  Arn: role.arn,
+  CreateDate: role.createdAt,
+  AssumeRolePolicyDocument: encodeURIComponent(role.trust),
+  MaxSessionDuration: 3600,
+})
+
+function roleOf(iam: Iam, name: string): Role {
+  const role = iam.roles.get(name)
+  if (role === undefined)
+    throw new AwsError('NoSuchEntityException', `The role with name ${name} cannot be found.`, { status: 404 })
+  return role
+}
+
+export const iam: Service = {
+  model: 'iam',
+  invalid: 'ValidationError',
+  handlers: {
+    CreateRole: (input: { RoleName: string; Path?: string; AssumeRolePolicyDocument: string }, call) => {
+      const { world } = call
+      const iam = state(call)
+      if (iam.roles.has(input.RoleName))
+        throw new AwsError('EntityAlreadyExistsException', `Role with name ${input.RoleName} already exists.`, { status: 409 })
+      const path = input.Path ?? '/'
+      const role: Role = {
+        arn: `arn:aws:iam::${world.account}:role${path}${input.RoleName}`,
+        ...{ path, name: input.RoleName, trust: input.AssumeRolePolicyDocument },
+        id: `AROA${world.ids.hex(17).toUpperCase()}`,
+        createdAt: world.now(),
+      }
+      iam.roles.set(role.name, role)
+      return { Role: describe(role) }
+    },
+    GetRole: (input: { RoleName: string }, call) => ({ Role: describe(roleOf(state(call), input.RoleName)) }),
+    ListRoles: (_input: object, call) => ({ Roles: [...state(call).roles.values()].map(describe), IsTruncated: false }),
+    DeleteRole: (input: { RoleName: string }, call) => {
+      const iam = state(call)
+      iam.roles.delete(roleOf(iam, input.RoleName).name)
+    },
+    ListRolePolicies: (input: { RoleName: string }, call) => {
+      roleOf(state(call), input.RoleName)
+      return { PolicyNames: [], IsTruncated: false }
+    },
+    ListAttachedRolePolicies: (input: { RoleName: string }, call) => {
+      roleOf(state(call), input.RoleName)
+      return { AttachedPolicies: [], IsTruncated: false }
+    },
+    SimulatePrincipalPolicy: (input: { PolicySourceArn: string; ActionNames: string[]; ResourceArns?: string[] }, call) => ({
+      EvaluationResults: input.ActionNames.flatMap(action =>
+        (input.ResourceArns ?? ['*']).map(resource => ({
+          EvalActionName: action,
+          EvalResourceName: resource,
+          EvalDecision: state(call).denies(action) ? 'implicitDeny' : 'allowed',
+          MatchedStatements: [],
+          MissingContextValues: [],
+        })),
+      ),
+      IsTruncated: false,
+    }),
+  },
+}
