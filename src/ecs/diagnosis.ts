@@ -16,11 +16,8 @@ export async function diagnose(
   api: AwsApi,
   cluster: string,
   failed: readonly { readonly snapshot: ServiceSnapshot; readonly definition: Definition | undefined }[],
-  now: number,
 ): Promise<readonly Culprit[]> {
-  return (
-    await Promise.all(failed.map(({ snapshot, definition }) => diagnoseService(api, cluster, snapshot, definition, now)))
-  ).flat()
+  return (await Promise.all(failed.map(({ snapshot, definition }) => diagnoseService(api, cluster, snapshot, definition)))).flat()
 }
 
 async function diagnoseService(
@@ -28,7 +25,6 @@ async function diagnoseService(
   cluster: string,
   snapshot: ServiceSnapshot,
   definition: Definition | undefined,
-  now: number,
 ): Promise<readonly Culprit[]> {
   const { expected, name } = snapshot
   const tasks = tasksOf(snapshot)

@@ -252,7 +252,7 @@ export class EcsPlatform implements Platform {
     const snapshots = this.#watch.names
       .flatMap(name => this.#watch.snapshot(name) ?? [])
       .filter(({ name }) => failed.includes(name))
-    const { api, cluster, clock } = this.#options
+    const { api, cluster } = this.#options
     return diagnose(
       api,
       cluster,
@@ -260,7 +260,6 @@ export class EcsPlatform implements Platform {
         snapshot,
         definition: (this.#passages.find(({ name }) => `service/${name}` === snapshot.name)?.revision ?? undefined)?.definition,
       })),
-      clock.now(),
     )
   }
 
@@ -464,6 +463,7 @@ export class EcsPlatform implements Platform {
     since: number,
     deployment: string,
     more: Partial<Expectation> = {},
+    deploymentArn = passage.deploymentArnBefore,
   ): void {
     const expected: Expectation = {
       taskDefinition: revision.arn,
@@ -475,7 +475,7 @@ export class EcsPlatform implements Platform {
       rollsBack: false,
       ...more,
     }
-    this.#watch.expect(passage.name, expected, service, { deploymentArn: passage.deploymentArnBefore })
+    this.#watch.expect(passage.name, expected, service, { deploymentArn })
   }
 
   /** Puts one service back. @returns what was done, for people */
@@ -531,10 +531,8 @@ export class EcsPlatform implements Platform {
     const updated = answer.service ?? service
     const next = primaryOf({ service: updated })
     const began = next?.id !== primary?.id
-    this.#expect(passage, passage.before, updated, since, began ? (next?.id ?? '') : '', {
-      deploymentBefore: primary?.id ?? '',
-      digests: {},
-    })
+    const more = { deploymentBefore: primary?.id ?? '', digests: {} }
+    this.#expect(passage, passage.before, updated, since, began ? (next?.id ?? '') : '', more, current)
     return `service/${passage.name} to ${passage.before.name}, by a new deployment`
   }
 

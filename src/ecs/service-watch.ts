@@ -32,7 +32,7 @@ interface Watched {
   readonly tasks: Map<string, Task>
   targets: readonly TargetState[]
   signature: string
-  /** True once tasks were listed since the service last changed. */
+  /** True once the running tasks were listed. */
   listed: boolean
 }
 
@@ -170,8 +170,13 @@ export class ServiceWatch {
       if (changed) moved.push(watched)
       if (changed || full || shifts(watched.service)) stirring.push(watched)
     }
-    await Promise.all([this.#readDeployments(stirring), ...stirring.map(watched => this.#readTasks(watched))])
-    await Promise.all(stirring.map(watched => this.#readTargets(watched)))
+    await this.#readDeployments(stirring)
+    await Promise.all(
+      stirring.map(async watched => {
+        await this.#readTasks(watched)
+        await this.#readTargets(watched)
+      }),
+    )
     await Promise.all([...this.#watched.values()].map(watched => this.#findSuccessor(watched)))
     return moved.length > 0
   }
@@ -211,7 +216,9 @@ export class ServiceWatch {
       (await api.call('ecs', 'ListTasks', { cluster, serviceName: watched.name, desiredStatus, maxResults: DESCRIBED_AT_ONCE }))
         .taskArns ?? []
     const primary = primaryOf(watched)
-    const wantsRunning = (primary?.runningCount ?? 0) > 0
+    const over = isOver(watched.serviceDeployment?.status) || primary?.rolloutState === 'COMPLETED'
+    const runs = (primary?.runningCount ?? 0) > 0
+    const wantsRunning = runs && (over || (watched.service?.loadBalancers ?? []).length > 0)
     const [stopped, running] = await Promise.all([list('STOPPED'), wantsRunning ? list('RUNNING') : []])
     const known = (arn: string): boolean => watched.tasks.get(arn)?.lastStatus === 'STOPPED'
     const wanted = [...new Set([...running, ...stopped])].filter(arn => !known(arn)).slice(0, DESCRIBED_AT_ONCE)
@@ -221,7 +228,7 @@ export class ServiceWatch {
       const { tasks = [] } = await api.call('ecs', 'DescribeTasks', { cluster, tasks: wanted })
       for (const task of tasks) if (task.taskArn !== undefined) watched.tasks.set(task.taskArn, task)
     }
-    watched.listed = true
+    watched.listed = wantsRunning || !runs
   }
 
   async #readTargets(watched: Watched): Promise<void> {

@@ -485,6 +485,7 @@ describe('does not fail', () => {
 describe('is healthy', () => {
   test.each<readonly [string, ServiceSnapshot]>([
     ['when ECS says so and all tasks run', snapshot({ service: done, serviceDeployment: deployment({ status: 'SUCCESSFUL' }) })],
+    ['by the rollout, though the service deployment is behind', snapshot({ service: done })],
     ['without service deployments', snapshot({ service: done, serviceDeployment: undefined })],
     [
       'with the digest that was pushed',

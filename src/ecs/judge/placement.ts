@@ -1,8 +1,9 @@
 // What keeps ECS from starting tasks at all: it says so in the service's events, and nowhere else.
 import type { Service, ServiceEvent } from '@aws-sdk/client-ecs'
 import { foreignLine } from '../../runner/foreign-text.ts'
-import { GRACES } from './grace.ts'
+import { GRACES, REPEATS } from './grace.ts'
 import { type ServiceSnapshot, timeOf } from './snapshot.ts'
+import { PASSING } from './stopped-task.ts'
 
 export interface Trouble {
   readonly reason: string
@@ -28,11 +29,13 @@ export function judgeEvents({ service, expected }: ServiceSnapshot, now: number)
   return pull(open) ?? lasting(open, service, expected.since, now)
 }
 
-/** A failed pull may be told as a failed placement: it is no shortage that passes. */
+/** A failed pull may be told as a failed placement: it is no shortage that passes, unless the registry was out of breath. */
 function pull(events: readonly ServiceEvent[]): Trouble | undefined {
-  const event = events.findLast(({ message = '' }) => /Reason: CannotPull/.test(message))
-  if (event === undefined) return undefined
-  return { reason: 'CannotPullContainerError', message: textOf(event), doomed: true }
+  const told = events.filter(({ message = '' }) => /Reason: CannotPull/.test(message))
+  const last = told.at(-1)
+  if (last === undefined) return undefined
+  const { tasks } = PASSING.test(last.message ?? '') ? REPEATS.PullTrouble : REPEATS.CannotPullContainerError
+  return { reason: 'CannotPullContainerError', message: textOf(last), doomed: told.length >= tasks }
 }
 
 function lasting(events: readonly ServiceEvent[], service: Service | undefined, since: number, now: number): Trouble | undefined {

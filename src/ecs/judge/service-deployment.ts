@@ -52,8 +52,18 @@ function wordOf(deployment: ServiceDeployment, snapshot: ServiceSnapshot): Word 
         message: `the deployment was stopped${why === '' ? ' by somebody' : `: ${why}`}`,
       }
     default:
-      return { phase: 'progressing', message: progressOf(deployment) }
+      // Of a rolling deployment the rollout says the same, and may say it first.
+      return rolloutIsComplete(snapshot) ? { phase: 'complete' } : { phase: 'progressing', message: progressOf(deployment) }
   }
+}
+
+function rolloutIsComplete({ service, expected }: ServiceSnapshot): boolean {
+  const primary = primaryOf({ service })
+  const rolling = (service?.deploymentConfiguration?.strategy ?? 'ROLLING') === 'ROLLING'
+  const alone = (service?.deployments ?? []).length === 1
+  return (
+    rolling && alone && expected.deployment !== '' && primary?.id === expected.deployment && primary.rolloutState === 'COMPLETED'
+  )
 }
 
 function causeOf(deployment: ServiceDeployment, why: string): { reason: string; message: string } {

@@ -17,7 +17,7 @@ export interface TaskEnd {
 }
 
 /** What passes: the network, throttling, a service that is out of breath. */
-const PASSING =
+export const PASSING =
   /time(?:d |-)?out|i\/o|connection (?:reset|refused|issue)|tls handshake|\bEOF\b|toomanyrequests|too many requests|rate exceeded|throttl|\b429\b|\b5\d\d (?:internal|bad|service|gateway)|temporary|context deadline|dial tcp|request canceled|no space left/i
 /** A program that is not there, or not for this machine. */
 const NO_PROGRAM = /executable file not found|no such file or directory|exec format error|permission denied|exec: "/i
