@@ -3,7 +3,8 @@ import type { DeploymentConfiguration, Service, UpdateServiceCommandInput } from
 import { ExpectedFailure } from '../runner/failure.ts'
 import type { Undo } from './tags.ts'
 
-export type Strategy = 'rolling' | 'blue-green' | 'linear' | 'canary'
+/** `codedeploy` is no strategy of ECS's own: such a service has CodeDeploy for its controller. */
+export type Strategy = 'rolling' | 'blue-green' | 'linear' | 'canary' | 'codedeploy'
 
 /** Undefined, or an empty list: as it is. */
 export interface ServiceSettings {
@@ -85,6 +86,11 @@ function strategyOf(
   const { strategy, steps = [], bakeTimeMinutes } = settings
   const bake = bakeTimeMinutes === undefined ? {} : { bakeTimeInMinutes: bakeTimeMinutes }
   if (strategy === undefined) return bake
+  if (strategy === 'codedeploy')
+    throw new ExpectedFailure(
+      'InvalidInput',
+      `strategy: service ${service.serviceName} is deployed by ECS itself (deployment controller ECS), not by CodeDeploy. Nothing was changed.`,
+    )
   const wanted = STRATEGIES[strategy]
   const shifts = wanted !== 'ROLLING'
   if (
