@@ -57,8 +57,9 @@ export function page<T>(
   token: string | undefined,
   most: number,
 ): { items: T[]; nextToken: string | undefined } {
-  const from = token === undefined ? 0 : Number(Buffer.from(token, 'base64url').toString())
-  if (!Number.isInteger(from) || from < 0) throw new AwsError('InvalidParameterException', 'Invalid token')
+  const at = Buffer.from(token ?? '', 'base64url').toString()
+  if (token !== undefined && !/^\d+$/.test(at)) throw new AwsError('InvalidParameterException', 'Invalid token')
+  const from = Number(at)
   const next = from + most < all.length ? Buffer.from(String(from + most)).toString('base64url') : undefined
   return { items: all.slice(from, from + most), nextToken: next }
 }
