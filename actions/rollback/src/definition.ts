@@ -1,15 +1,19 @@
 // The inputs and outputs of rollback.
 import { parseReleaseAddress } from '../../../src/deploy/release-address.ts'
+import { parseCluster, parseRegion, parseService } from '../../../src/ecs/entries.ts'
 import { parseNamespace } from '../../../src/kubernetes/namespace.ts'
 import type { ActionDefinition } from '../../../src/runner/action.ts'
-import { boolean, choice, duration, InputFault, text } from '../../../src/runner/inputs.ts'
+import { boolean, choice, duration, InputFault, list, text } from '../../../src/runner/inputs.ts'
 
 const inputs = {
-  target: choice(['k8s'], { default: 'k8s' }),
+  target: choice(['k8s', 'ecs'], { default: 'k8s' }),
   app: text(),
   namespace: text({ parse: parseNamespace }),
   kubeconfig: text(),
   context: text(),
+  cluster: text({ parse: raw => (raw === '' ? '' : parseCluster(raw)) }),
+  service: list({ each: parseService }),
+  'aws-region': text({ parse: parseRegion }),
   to: text({ default: 'last-verified', parse: parseTo }),
   'bad-release': text({ parse: parseBadRelease }),
   timeout: duration({ default: '10m', atLeast: '1s' }),
@@ -33,7 +37,14 @@ export const definition: ActionDefinition<typeof inputs, RollbackOutput> = {
   name: 'rollback',
   inputs,
   outputs: ['result', 'reason', 'message', 'release', 'previous-release', 'restored', 'revision', 'digests', 'summary'],
-  check: values => (values['stable-for'] >= values.timeout ? ['stable-for: must be shorter than timeout'] : []),
+  check: values => [
+    ...(values['stable-for'] >= values.timeout ? ['stable-for: must be shorter than timeout'] : []),
+    ...(values.target === 'ecs' && values.cluster === '' ? ['cluster: is required for target ecs and was not given'] : []),
+    ...(values.target === 'ecs' && values.service.length === 0 ? ['service: is required for target ecs and was not given'] : []),
+    ...(values.target === 'k8s' && (values.cluster !== '' || values.service.length > 0)
+      ? ['target: cluster and service are for target ecs']
+      : []),
+  ],
 }
 
 function parseTo(raw: string): 'previous' | 'last-verified' | number {
@@ -45,7 +56,7 @@ function parseTo(raw: string): 'previous' | 'last-verified' | number {
 interface BadRelease {
   /** 0 for what is live. */
   readonly number: number
-  /** `<namespace>/<app>` where an address was given. */
+  /** `<namespace>/<app>` or `ecs://<cluster>/<service>` where an address was given. */
   readonly of: string
 }
 
@@ -53,7 +64,6 @@ function parseBadRelease(raw: string): BadRelease {
   if (raw === '') return { number: 0, of: '' }
   if (/^[1-9]\d{0,8}$/.test(raw)) return { number: Number(raw), of: '' }
   const address = parseReleaseAddress(raw)
-  if (address.platform !== 'k8s')
-    throw new InputFault(`"${raw}" is no release on Kubernetes; write k8s://<namespace>/<app>/<number>, or its number`)
+  if (address.platform === 'ecs') return { number: address.revision, of: `ecs://${address.cluster}/${address.service}` }
   return { number: address.number, of: `${address.namespace}/${address.app}` }
 }

@@ -36,8 +36,8 @@ export const definition = {
 function parseVerifies(raw: string): string {
   if (raw === '') return ''
   try {
-    if (parseReleaseAddress(raw).platform === 'ecs')
-      throw new InputFault('an ecs:// release cannot be marked verified yet, only a k8s:// one')
+    // A deployment of several services has several addresses.
+    for (const address of raw.split(/\s+/)) parseReleaseAddress(address)
     return raw
   } catch (error) {
     throw error instanceof ExpectedFailure ? new InputFault(error.message) : error

@@ -138,16 +138,23 @@ async function mark(address: string, markVerified: MarkVerified): Promise<{ done
 }
 
 function markInCluster(inputs: SmokeTestInputs, { env, temporary, log, cancelled }: Runner): MarkVerified {
-  return async address => {
-    const { markVerified } = await import('../../../src/kubernetes/verification.ts')
-    await markVerified(address, {
-      kubeconfig: inputs.kubeconfig,
-      context: inputs.context,
-      env,
-      temporary,
-      log,
-      signal: cancelled,
-      run: runAddress(env),
-    })
+  return async addresses => {
+    for (const address of addresses.split(/\s+/)) {
+      if (address.startsWith('ecs://')) {
+        const { markVerifiedOnEcs } = await import('../../../src/ecs/verification.ts')
+        await markVerifiedOnEcs(address, { log, signal: cancelled })
+        continue
+      }
+      const { markVerified } = await import('../../../src/kubernetes/verification.ts')
+      await markVerified(address, {
+        kubeconfig: inputs.kubeconfig,
+        context: inputs.context,
+        env,
+        temporary,
+        log,
+        signal: cancelled,
+        run: runAddress(env),
+      })
+    }
   }
 }
