@@ -19,6 +19,8 @@ export interface Stage {
   /** Pushes `web:<tag>`; returns its digest. */
   push(tag: string): string
   deploy(play?: Play): Promise<Ended>
+  /** Steps the clock until it is done. */
+  drive<T>(work: Promise<T>): Promise<T>
   /** As it is, whatever faults the scenario has. */
   service(name?: string): Service
   close(): Promise<void>
@@ -61,6 +63,7 @@ export async function setStage(options: { readonly seed?: Seed; readonly scenari
     seeded,
     push: tag => pushImage(aws, seeded.service, tag),
     deploy: play => run(aws, clock, seeded, play),
+    drive: work => drive(clock, work),
     service: name => {
       const { services } = aws.call('ecs:DescribeServices', {
         cluster: seeded.cluster,

@@ -1,5 +1,5 @@
 // The post step's work on ECS: a release that a cancel or a kill left in the middle is put back, waited for, and recorded.
-import { systemClock } from '../deploy/clock.ts'
+import { type Clock, systemClock } from '../deploy/clock.ts'
 import { putBack } from '../deploy/engine.ts'
 import { parseReleaseAddress } from '../deploy/release-address.ts'
 import type { Runner } from '../runner/action.ts'
@@ -20,7 +20,7 @@ const LOCK_WAIT_MS = 90_000
  */
 export async function finishRelease(
   runner: Runner,
-  { clock = systemClock, settings }: { readonly clock?: typeof systemClock; readonly settings?: ClientSettings } = {},
+  { clock = systemClock, settings }: { readonly clock?: Clock; readonly settings?: ClientSettings } = {},
 ): Promise<string | undefined> {
   const releases = (runner.env['STATE_release'] ?? '').split(/\s+/).filter(release => release !== '')
   const addresses = releases.map(parseReleaseAddress).flatMap(address => (address.platform === 'ecs' ? [address] : []))

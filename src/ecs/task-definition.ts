@@ -64,7 +64,7 @@ export function withOverrides(definition: Definition, overrides: Overrides): Def
   if (unknown.length > 0)
     throw new ExpectedFailure(
       'InvalidInput',
-      `${[...new Set(unknown)].join('; ')}. The task definition ${definition.family ?? ''} has ${names.length === 0 ? 'no containers' : names.join(', ')}. Nothing was changed.`,
+      `${[...new Set(unknown)].join('; ').replace(/([^?])$/, '$1.')} The task definition ${definition.family ?? ''} has ${names.length === 0 ? 'no containers' : names.join(', ')}. Nothing was changed.`,
     )
   return {
     ...definition,
