@@ -129,7 +129,7 @@ describe('a cancel', () => {
     stage = await setStage()
     stage.push('2')
     const before = stage.clock.now()
-    const ended = await stage.deploy({ tag: '2', cancelAt: 6, endAt: 13 })
+    const ended = await stage.deploy({ tag: '2', cancelAt: 6, endAt: 9 })
     const stop = stage.aws.calls.list.find(({ action }) => action === 'ecs:StopServiceDeployment')
     expect(((stop?.at ?? 0) - before) / 1_000).toBeLessThan(7)
     expect(ended.report).toMatchObject({ result: 'cancelled', unfinished: true })

@@ -85,6 +85,8 @@ interface Passage {
   readonly change: ServiceChange
   readonly forced: boolean
   readonly keepsStatus: boolean
+  /** True where ECS's own rollback leads to `before`: it goes to the last revision whose deployment was complete. */
+  readonly ecsKnows: boolean
   /** What is to run; undefined until it is registered. */
   revision: Revision | undefined
   digests: Readonly<Record<string, string>>
@@ -379,6 +381,7 @@ export class EcsPlatform implements Platform {
           change: { input: {}, details: ['taken up'], undo: {} },
           forced: false,
           keepsStatus: false,
+          ecsKnows: true,
           revision,
           digests: {},
           deployment: primary?.taskDefinition === revision.arn ? (primary.id ?? '') : '',
@@ -481,7 +484,7 @@ export class EcsPlatform implements Platform {
   /** Puts one service back. @returns what was done, for people */
   async #restore(passage: Passage): Promise<string> {
     const { api, cluster, clock } = this.#options
-    const known = this.#watch.snapshot(passage.name)
+    const known = passage.ecsKnows ? this.#watch.snapshot(passage.name) : undefined
     const arn = known?.serviceDeployment?.serviceDeploymentArn
     const open = known?.serviceDeployment?.status === 'IN_PROGRESS' || known?.serviceDeployment?.status === 'PENDING'
     // The fastest way first: of a cancel's 10 s none is to be lost.
@@ -497,22 +500,19 @@ export class EcsPlatform implements Platform {
         ? primary?.taskDefinition === own.arn && own.arn !== passage.before.arn
         : primary?.id === passage.deployment
     const current = service.currentServiceDeployment ?? ''
-    if (current !== '' && current !== passage.deploymentArnBefore) {
-      const { serviceDeployments = [] } = await api.call('ecs', 'DescribeServiceDeployments', {
-        serviceDeploymentArns: [current],
-      })
-      const { status } = serviceDeployments[0] ?? {}
-      const active = status === 'IN_PROGRESS' || status === 'PENDING'
+    if (passage.ecsKnows && current !== '' && current !== passage.deploymentArnBefore) {
+      const status = await this.#statusOf(current)
+      const active = status === undefined || status === 'IN_PROGRESS' || status === 'PENDING'
       if (begun && active && (await this.#stop(current))) return this.#rolledBackByEcs(passage, service, true)
-      if (isRollingBack(status) || (status === 'ROLLBACK_SUCCESSFUL' && primary?.taskDefinition === passage.before.arn))
-        return this.#rolledBackByEcs(passage, service, false)
+      const isBack = status === 'ROLLBACK_SUCCESSFUL' && primary?.taskDefinition === passage.before.arn
+      if (isRollingBack(status) || isBack) return this.#rolledBackByEcs(passage, service, false)
     }
     const back = primary?.taskDefinition === passage.before.arn && own.arn !== passage.before.arn
     if (!begun && !back) {
       passage.restored = 'left'
       return `service/${passage.name} was left to the deployment that runs ${revisionOf(primary?.taskDefinition)}`
     }
-    if (back && primary?.rolloutState === 'IN_PROGRESS') return this.#rolledBackByEcs(passage, service, false)
+    if (back && primary?.rolloutState === 'IN_PROGRESS' && passage.ecsKnows) return this.#rolledBackByEcs(passage, service, false)
     const since = clock.now()
     const again = own.arn === passage.before.arn
     if (back && Object.keys(passage.undo).length === 0) {
@@ -534,6 +534,19 @@ export class EcsPlatform implements Platform {
     const more = { deploymentBefore: primary?.id ?? '', digests: {} }
     this.#expect(passage, passage.before, updated, since, began ? (next?.id ?? '') : '', more, current)
     return `service/${passage.name} to ${passage.before.name}, by a new deployment`
+  }
+
+  /** Undefined where it may not be read. */
+  async #statusOf(serviceDeploymentArn: string): Promise<string | undefined> {
+    try {
+      const answer = await this.#options.api.call('ecs', 'DescribeServiceDeployments', {
+        serviceDeploymentArns: [serviceDeploymentArn],
+      })
+      return answer.serviceDeployments?.[0]?.status
+    } catch (error) {
+      if (!(error instanceof AwsFailure) || error.reason !== 'Forbidden') throw error
+      return undefined
+    }
   }
 
   /** @returns false where ECS has nothing to stop any more, or may not be asked to */
@@ -598,6 +611,7 @@ function passageOf(
     change,
     forced: wanted.settings.forceNewDeployment,
     keepsStatus: wanted.revision !== undefined,
+    ecsKnows: before.arn === live.arn && primary?.rolloutState !== 'IN_PROGRESS' && primary?.rolloutState !== 'FAILED',
     revision: wanted.revision ?? (same ? live : undefined),
     digests: {},
     deployment: '',

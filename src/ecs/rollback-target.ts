@@ -1,4 +1,5 @@
 // Which revision a rollback of a service puts back: chosen from the family by what its tags say of this very service.
+import type { Service } from '@aws-sdk/client-ecs'
 import { parseReference } from '../image/reference.ts'
 import { ExpectedFailure } from '../runner/failure.ts'
 import type { AwsApi } from './api.ts'
@@ -81,10 +82,8 @@ async function choose(
   }
   const older = await olderRevisions(api, family, Number(number), suits)
   if (older !== undefined) return older
-  const note = releaseNote(service)
-  // The first release that is recorded still knows what was there by other means.
-  if (to === 'previous' && note?.revision === live.name && note.before !== '' && note.before !== live.name)
-    return readRevision(api, note.before)
+  const before = to === 'previous' ? await beforeTheFirst(api, cluster, service, live) : undefined
+  if (before !== undefined) return before
   if (typeof to === 'object')
     throw new ExpectedFailure(
       'NotFound',
@@ -96,6 +95,15 @@ async function choose(
       ? `No release before ${address(live.name)} was ever verified; nothing was changed. Use to: previous or a revision's number; smoke-test's input verifies marks a release verified.`
       : `There is no release before ${address(live.name)}; nothing was changed. Use to: with a revision's number.`,
   )
+}
+
+/** The first release that is recorded still knows what was there by other means. What was rolled back before is nothing to go back to. */
+async function beforeTheFirst(api: AwsApi, cluster: string, service: Service, live: Revision): Promise<Revision | undefined> {
+  const note = releaseNote(service)
+  if (note === undefined || note.revision !== live.name || note.before === '' || note.before === live.name) return undefined
+  const before = await readRevision(api, note.before)
+  const status = statusOf(before.tags, cluster, service.serviceName ?? '')
+  return before.active && (status === undefined || status === 'deployed' || status === 'verified') ? before : undefined
 }
 
 const named = (family: string, revision: string): string => (/^\d+$/.test(revision) ? `${family}:${revision}` : revision)

@@ -52,6 +52,8 @@ export class ServiceWatch {
   #fault: unknown
   #polls = 0
   #closed = false
+  /** True where service deployments may not be read. */
+  #refused = false
 
   constructor(options: ServiceWatchOptions) {
     this.#options = options
@@ -200,13 +202,27 @@ export class ServiceWatch {
     )
     if (open.length === 0) return
     const arns = open.map(({ deploymentArn }) => deploymentArn)
-    const { serviceDeployments = [] } = await this.#options.api.call('ecs', 'DescribeServiceDeployments', {
-      serviceDeploymentArns: arns,
-    })
+    const serviceDeployments = await this.#describeDeployments(arns)
     for (const watched of open)
       watched.serviceDeployment =
         serviceDeployments.find(({ serviceDeploymentArn }) => serviceDeploymentArn === watched.deploymentArn) ??
         watched.serviceDeployment
+  }
+
+  /** Who may not read them has the rollout of the service itself, which says less. */
+  async #describeDeployments(serviceDeploymentArns: readonly string[]): Promise<readonly ServiceDeployment[]> {
+    if (this.#refused) return []
+    try {
+      const answer = await this.#options.api.call('ecs', 'DescribeServiceDeployments', {
+        serviceDeploymentArns: [...serviceDeploymentArns],
+      })
+      return answer.serviceDeployments ?? []
+    } catch (error) {
+      if (!(error instanceof ExpectedFailure) || error.reason !== 'Forbidden') throw error
+      this.#refused = true
+      this.#options.onTrouble(`Followed by the service's rollout alone: ${error.message}`)
+      return []
+    }
   }
 
   /** Stopped tasks say what went wrong, running ones which digest they run. */
