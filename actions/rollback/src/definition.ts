@@ -63,7 +63,13 @@ interface BadRelease {
 function parseBadRelease(raw: string): BadRelease {
   if (raw === '') return { number: 0, of: '' }
   if (/^[1-9]\d{0,8}$/.test(raw)) return { number: Number(raw), of: '' }
-  const address = parseReleaseAddress(raw)
-  if (address.platform === 'ecs') return { number: address.revision, of: `ecs://${address.cluster}/${address.service}` }
+  const [first = '', ...others] = raw.split(/\s+/)
+  const address = parseReleaseAddress(first)
+  if (address.platform === 'ecs') {
+    // A deployment of several services has several addresses; all of them are of one revision, or the platform says which is not live.
+    for (const other of others) parseReleaseAddress(other)
+    return { number: address.revision, of: `ecs://${address.cluster}/${address.service}` }
+  }
+  if (others.length > 0) throw new InputFault(`"${raw}" names more than one release`)
   return { number: address.number, of: `${address.namespace}/${address.app}` }
 }
