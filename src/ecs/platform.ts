@@ -508,7 +508,9 @@ export class EcsPlatform implements Platform {
       if (isRollingBack(status) || isBack) return this.#rolledBackByEcs(passage, service, false)
     }
     const back = primary?.taskDefinition === passage.before.arn && own.arn !== passage.before.arn
-    if (!begun && !back) {
+    // Ours was replaced by a deployment of somebody else's, be it of the old revision.
+    const replaced = !begun && known?.serviceDeployment?.status === 'STOPPED'
+    if ((!begun && !back) || replaced) {
       passage.restored = 'left'
       return `service/${passage.name} was left to the deployment that runs ${revisionOf(primary?.taskDefinition)}`
     }

@@ -242,7 +242,8 @@ function judgeRollback(snapshot: ServiceSnapshot, base: Known, now: number): Jud
   const finding = judgeEnds(ends, running, base.total)
   if (finding?.doomed === true)
     return { ...known, phase: 'failed', reason: finding.reason, message: `${name}: ${finding.message}`, culprit: finding.culprit }
-  const over = status === undefined ? primary?.rolloutState === 'COMPLETED' : status === 'ROLLBACK_SUCCESSFUL'
+  const byRollout = status === undefined || status === 'STOPPED'
+  const over = byRollout ? primary?.rolloutState === 'COMPLETED' : status === 'ROLLBACK_SUCCESSFUL'
   if (!over) return waiting(`ECS is putting ${revisionOf(expected.taskDefinition)} back`)
   const missing = base.total - (primary?.runningCount ?? 0)
   if (service?.schedulingStrategy !== 'DAEMON' && missing > 0)
