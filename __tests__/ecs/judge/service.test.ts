@@ -588,6 +588,22 @@ test('says what is waited for', () => {
   )
 })
 
+test('says that somebody has to answer a pause', () => {
+  const lifecycleHookDetails = [
+    { hookId: 'h1', targetType: 'PAUSE' as const, status: 'AWAITING_ACTION' as const, expiresAt: at(600) },
+  ]
+  expect(
+    judge(
+      snapshot({
+        service: running(2),
+        serviceDeployment: deployment({ lifecycleStage: 'POST_TEST_TRAFFIC_SHIFT', lifecycleHookDetails }),
+      }),
+    ).message,
+  ).toBe(
+    'service/web: the deployment is paused (POST_TEST_TRAFFIC_SHIFT): its hook h1 waits for ContinueServiceDeployment until 2026-01-01T00:10:00.000Z, then it goes to ROLLBACK',
+  )
+})
+
 test('each task that ends is a disturbance', () => {
   const good = { service: done, serviceDeployment: deployment({ status: 'SUCCESSFUL' }) }
   const [a, b] = [judge(snapshot(good)), judge(snapshot({ ...good, tasks: [crashed()] }))]

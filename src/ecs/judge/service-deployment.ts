@@ -85,6 +85,7 @@ function causeOf(deployment: ServiceDeployment, why: string): { reason: string; 
 function progressOf({
   status,
   lifecycleStage,
+  lifecycleHookDetails,
   deploymentCircuitBreaker: breaker,
   targetServiceRevision: target,
 }: ServiceDeployment): string {
@@ -92,6 +93,9 @@ function progressOf({
   const weight = target?.requestedProductionTrafficWeight
   const traffic = weight === undefined ? '' : `, ${weight} % of the traffic`
   const failures = breaker?.failureCount ?? 0
+  const pause = (lifecycleHookDetails ?? []).find(hook => hook.targetType === 'PAUSE' && hook.status === 'AWAITING_ACTION')
+  if (pause !== undefined)
+    return `the deployment is paused${stage}${traffic}: its hook ${pause.hookId} waits for ContinueServiceDeployment${pause.expiresAt === undefined ? '' : ` until ${pause.expiresAt.toISOString()}, then it goes to ${pause.timeoutAction ?? 'ROLLBACK'}`}`
   const count = failures === 0 ? '' : `, ${failures} of ${breaker?.threshold ?? '?'} failed tasks the breaker allows`
   return status === 'PENDING' ? 'the deployment waits for its turn' : `the deployment is in progress${stage}${traffic}${count}`
 }
