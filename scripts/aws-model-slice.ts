@@ -111,13 +111,9 @@ export const SERVED: Readonly<Record<string, { prefix: string; operations: reado
   iam: {
     prefix: 'iam',
     operations: [
-      'CreateRole',
-      'GetRole',
-      'ListRoles',
-      'DeleteRole',
-      'SimulatePrincipalPolicy',
-      'ListRolePolicies',
-      'ListAttachedRolePolicies',
+      ...['CreateRole', 'GetRole', 'ListRoles', 'DeleteRole', 'SimulatePrincipalPolicy', 'ListInstanceProfilesForRole'],
+      ...['PutRolePolicy', 'GetRolePolicy', 'ListRolePolicies', 'DeleteRolePolicy'],
+      ...['AttachRolePolicy', 'ListAttachedRolePolicies', 'DetachRolePolicy'],
     ],
   },
   secretsmanager: { prefix: 'secretsmanager', operations: ['CreateSecret', 'DescribeSecret', 'GetSecretValue', 'DeleteSecret'] },

@@ -1,5 +1,8 @@
 // The AWS CLI, unmodified, takes services through whole deployments on the simulator.
 import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { type Aws, startAws } from '../../sandbox/aws/aws.ts'
 import { provideAwsCli } from '../../sandbox/aws/cli.ts'
@@ -30,6 +33,7 @@ afterAll(() => aws?.close())
 
 interface Said {
   readonly code: number
+  readonly stdout: string
   readonly stderr: string
   // biome-ignore lint/suspicious/noExplicitAny: whatever the CLI prints
   readonly json: any
@@ -45,13 +49,18 @@ function cli(...args: string[]): Promise<Said> {
   }
   return new Promise(resolve => {
     execFile(program, ['--output', 'json', ...args], { env }, (error, stdout, stderr) => {
-      resolve({
-        code: typeof error?.code === 'number' ? error.code : 0,
-        stderr,
-        json: stdout.trim() === '' ? undefined : JSON.parse(stdout),
-      })
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr, json: parsed(stdout) })
     })
   })
+}
+
+/** A few commands print sentences. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 const on = ['--cluster', 'app']
@@ -152,6 +161,40 @@ test.each([
   const { code, stderr } = await cli(...args)
   expect(code).not.toBe(0)
   expect(stderr).toMatch(said)
+})
+
+test('`aws ecs deploy` by CodeDeploy, from the task definition and AppSpec in files', async () => {
+  const ecs = await seed(aws, { service: 'api', loadBalancer: true, with: { deploymentController: { type: 'CODE_DEPLOY' } } })
+  const applicationName = 'AppECS-app-api'
+  aws.call('codedeploy:CreateApplication', { applicationName, computePlatform: 'ECS' })
+  const targetGroups = [{ name: 'api-blue' }, { name: 'api-green' }]
+  aws.call('codedeploy:CreateDeploymentGroup', {
+    ...{ applicationName, deploymentGroupName: 'DgpECS-app-api', serviceRoleArn: 'arn:aws:iam::123456789012:role/codedeploy' },
+    ecsServices: [{ clusterName: 'app', serviceName: 'api' }],
+    loadBalancerInfo: {
+      targetGroupPairInfoList: [{ targetGroups, prodTrafficRoute: { listenerArns: [ecs.productionListener] } }],
+    },
+  })
+  const folder = mkdtempSync(join(tmpdir(), 'aws-cli-'))
+  const files = { definition: join(folder, 'task-definition.json'), appSpec: join(folder, 'appspec.json') }
+  const { json } = await cli('ecs', 'describe-task-definition', '--task-definition', 'api')
+  const { family, networkMode, requiresCompatibilities, cpu, memory, executionRoleArn, containerDefinitions } =
+    json.taskDefinition
+  const definition = { family, networkMode, requiresCompatibilities, cpu, memory, executionRoleArn, containerDefinitions }
+  const Properties = { TaskDefinition: '<TASK_DEFINITION>', LoadBalancerInfo: { ContainerName: 'api', ContainerPort: 8080 } }
+  writeFileSync(files.definition, JSON.stringify(definition))
+  writeFileSync(
+    files.appSpec,
+    JSON.stringify({ version: 0.0, Resources: [{ TargetService: { Type: 'AWS::ECS::Service', Properties } }] }),
+  )
+  const where = [...on, '--service', 'api', '--task-definition', files.definition, '--codedeploy-appspec', files.appSpec]
+  const deployed = await cli('ecs', 'deploy', ...where)
+  rmSync(folder, { recursive: true })
+  expect(deployed).toMatchObject({ code: 0, stdout: expect.stringMatching(/Successfully deployed .*task-definition\/api:2/) })
+  const { json: described } = await cli('ecs', 'describe-services', ...on, '--services', 'api')
+  expect(described.services[0].taskSets).toContainEqual(
+    expect.objectContaining({ status: 'PRIMARY', runningCount: 2, taskDefinition: expect.stringMatching(/api:2$/) }),
+  )
 })
 
 test('nothing that the CLI asked was a bug of the simulator', () => {

@@ -304,7 +304,15 @@ test('all operations answer as their models say', async () => {
   ask('sts:AssumeRoleWithWebIdentity', { ...role, WebIdentityToken: 'token' })
   const RoleName = 'job'
   ask('iam:CreateRole', { RoleName, AssumeRolePolicyDocument: '{}' })
-  for (const action of ['GetRole', 'ListRolePolicies', 'ListAttachedRolePolicies']) ask(`iam:${action}`, { RoleName })
+  const policy = { RoleName, PolicyName: 'p' }
+  const managed = { RoleName, PolicyArn: 'arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy' }
+  ask('iam:PutRolePolicy', { ...policy, PolicyDocument: '{}' })
+  ask('iam:GetRolePolicy', policy)
+  ask('iam:AttachRolePolicy', managed)
+  for (const action of ['GetRole', 'ListRolePolicies', 'ListAttachedRolePolicies', 'ListInstanceProfilesForRole'])
+    ask(`iam:${action}`, { RoleName })
+  ask('iam:DetachRolePolicy', managed)
+  ask('iam:DeleteRolePolicy', policy)
   ask('iam:ListRoles')
   ask('iam:SimulatePrincipalPolicy', { PolicySourceArn: role.RoleArn, ActionNames: ['iam:PassRole'] })
   ask('iam:DeleteRole', { RoleName })

@@ -281,3 +281,24 @@ describe('changes from outside', () => {
     expect(() => it.update({ desiredCount: 1 })).toThrow(/not ACTIVE/)
   })
 })
+
+test('a rollback whose own tasks do not start is ROLLBACK_FAILED', async () => {
+  const images = { 'web:1': [{}, { exit: { code: 1, after: 0.1 } }], 'web:2': { exit: { code: 1, after: 0.1 } } }
+  const configuration = { ...breaker, minimumHealthyPercent: 0, maximumPercent: 100 }
+  it = await Simulated.start({ desiredCount: 1, with: { deploymentConfiguration: configuration } }, { images })
+  it.release('2')
+  expect(await it.end()).toMatchObject({ status: 'ROLLBACK_FAILED' })
+  await it.aws.advance(60)
+  expect(it.service()).toMatchObject({ runningCount: 0, deployments: [{ rolloutState: 'FAILED' }, { rolloutState: 'FAILED' }] })
+})
+
+test('what failed is replaced by the next good release', async () => {
+  it = await Simulated.start({}, { images: { 'web:2': { exit: { code: 1, after: 0.1 } } } })
+  it.release('2', { deploymentCircuitBreaker: { enable: true, rollback: false } })
+  expect((await it.end()).status).toBe('STOPPED')
+  it.release('3')
+  await it.aws.advance(3)
+  expect((await it.end()).status).toBe('SUCCESSFUL')
+  expect(it.running()).toEqual({ 3: 2 })
+  expect(it.service().deployments).toHaveLength(1)
+})

@@ -13,6 +13,12 @@ const CONFIGS = [
   'CodeDeployDefault.ECSLinear10PercentEvery3Minutes',
 ]
 
+/** What a group of an ECS service has where it was not said. */
+const BLUE_GREEN = {
+  terminateBlueInstancesOnDeploymentSuccess: { action: 'TERMINATE', terminationWaitTimeInMinutes: 0 },
+  deploymentReadyOption: { actionOnTimeout: 'CONTINUE_DEPLOYMENT', waitTimeInMinutes: 0 },
+}
+
 const application = (one: Application): object => ({
   ...{
     applicationId: one.id,
@@ -69,7 +75,7 @@ export const groupHandlers: Record<string, Handler> = {
         'DeploymentGroupAlreadyExistsException',
         `The deployment group name ${input.deploymentGroupName} already exists`,
       )
-    const group: Group = { id: world.ids.uuid(), fields: { ...input } }
+    const group: Group = { id: world.ids.uuid(), fields: { blueGreenDeploymentConfiguration: BLUE_GREEN, ...input } }
     state.groups.set(key, group)
     return { deploymentGroupId: group.id }
   },

@@ -17,6 +17,7 @@ export class TaskLife {
   readonly #task: Task
   /** Told of every change that the service's scheduler has to know. */
   readonly #changed: () => void
+  #activated = false
 
   constructor(ecs: Ecs, task: Task, changed: () => void) {
     this.#ecs = ecs
@@ -121,8 +122,14 @@ export class TaskLife {
       this.stop('TaskFailedToStart', container.reason)
       return
     }
-    if (targetsOf(task).length > 0) this.#to('ACTIVATING')
     this.#startReady()
+  }
+
+  /** All containers have started: it is RUNNING a moment later, and its targets are registered meanwhile. */
+  #activate(): void {
+    const task = this.#task
+    this.#activated = true
+    if (targetsOf(task).length > 0) this.#to('ACTIVATING')
     this.#later(this.#timing.activating, () => {
       if (task.desired === 'STOPPED') return
       task.startedAt = this.#ecs.now()
@@ -144,6 +151,8 @@ export class TaskLife {
       })
       if (!waits) this.#start(container)
     }
+    const started = this.#task.containers.every(container => container.status !== 'PENDING')
+    if (started && !this.#activated && this.#task.desired === 'RUNNING') this.#activate()
   }
 
   #start(container: TaskContainer): void {

@@ -38,6 +38,8 @@ export const iam: Service = {
         ...{ path, name: input.RoleName, trust: input.AssumeRolePolicyDocument },
         id: `AROA${world.ids.hex(17).toUpperCase()}`,
         createdAt: world.now(),
+        policies: new Map(),
+        attached: new Set(),
       }
       iam.roles.set(role.name, role)
       return { Role: describe(role) }
@@ -48,13 +50,40 @@ export const iam: Service = {
       const iam = state(call)
       iam.roles.delete(roleOf(iam, input.RoleName).name)
     },
-    ListRolePolicies: (input: { RoleName: string }, call) => {
-      roleOf(state(call), input.RoleName)
-      return { PolicyNames: [], IsTruncated: false }
+    PutRolePolicy: (input: { RoleName: string; PolicyName: string; PolicyDocument: string }, call) => {
+      roleOf(state(call), input.RoleName).policies.set(input.PolicyName, input.PolicyDocument)
     },
-    ListAttachedRolePolicies: (input: { RoleName: string }, call) => {
+    GetRolePolicy: (input: { RoleName: string; PolicyName: string }, call) => {
+      const document = roleOf(state(call), input.RoleName).policies.get(input.PolicyName)
+      if (document === undefined)
+        throw new AwsError('NoSuchEntityException', `The role policy with name ${input.PolicyName} cannot be found.`, {
+          status: 404,
+        })
+      return { RoleName: input.RoleName, PolicyName: input.PolicyName, PolicyDocument: encodeURIComponent(document) }
+    },
+    ListRolePolicies: (input: { RoleName: string }, call) => ({
+      PolicyNames: [...roleOf(state(call), input.RoleName).policies.keys()],
+      IsTruncated: false,
+    }),
+    DeleteRolePolicy: (input: { RoleName: string; PolicyName: string }, call) => {
+      roleOf(state(call), input.RoleName).policies.delete(input.PolicyName)
+    },
+    AttachRolePolicy: (input: { RoleName: string; PolicyArn: string }, call) => {
+      roleOf(state(call), input.RoleName).attached.add(input.PolicyArn)
+    },
+    ListAttachedRolePolicies: (input: { RoleName: string }, call) => ({
+      AttachedPolicies: [...roleOf(state(call), input.RoleName).attached].map(arn => ({
+        PolicyName: arn.split('/').at(-1),
+        PolicyArn: arn,
+      })),
+      IsTruncated: false,
+    }),
+    DetachRolePolicy: (input: { RoleName: string; PolicyArn: string }, call) => {
+      roleOf(state(call), input.RoleName).attached.delete(input.PolicyArn)
+    },
+    ListInstanceProfilesForRole: (input: { RoleName: string }, call) => {
       roleOf(state(call), input.RoleName)
-      return { AttachedPolicies: [], IsTruncated: false }
+      return { InstanceProfiles: [], IsTruncated: false }
     },
     SimulatePrincipalPolicy: (input: { PolicySourceArn: string; ActionNames: string[]; ResourceArns?: string[] }, call) => ({
       EvaluationResults: input.ActionNames.flatMap(action =>

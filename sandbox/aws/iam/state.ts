@@ -9,6 +9,10 @@ export interface Role {
   readonly id: string
   readonly createdAt: number
   readonly trust: string
+  /** Inline policies by name; they decide nothing here. */
+  readonly policies: Map<string, string>
+  /** ARNs of managed policies. */
+  readonly attached: Set<string>
 }
 
 export class Iam {
