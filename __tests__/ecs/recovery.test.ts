@@ -149,6 +149,17 @@ describe('a cancel', () => {
   })
 })
 
+describe('a cancel at any moment leaves the old revision', () => {
+  test.each([0.1, 1.4, 1.6, 3, 5, 7, 10])('%s s', async seconds => {
+    stage = await setStage()
+    stage.push('2')
+    const ended = await stage.deploy({ tag: '2', cancelAt: seconds })
+    expect([ended.result, live()]).toEqual(['cancelled', 'web:1'])
+    expect(ended.message).toMatch(/web:1 was put back and is healthy/)
+    expect(tag('deploy-actions:lock')).toBe('')
+  })
+})
+
 test('what was changed besides the revision is put back too', async () => {
   stage = await setStage({ scenario: { images: { 'web:2': { exit: { code: 1, after: 1 } } } } })
   stage.push('2')

@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, jest, test } from '@jest/globals'
+import { repositoryRoot } from '../../scripts/action-file.ts'
 import { BAD, GOOD, type ScenarioRow } from './scenarios.ts'
 import { type Ended, type Stage, setStage } from './stage.ts'
 
@@ -12,6 +15,7 @@ afterEach(async () => {
 })
 
 const told: string[] = []
+const asked = new Set<string>()
 /** `ECS_SCENARIOS=1` prints how long each took, and how often it asked. */
 afterAll(() => {
   if (process.env['ECS_SCENARIOS'] === undefined) return
@@ -25,7 +29,9 @@ async function play(row: ScenarioRow): Promise<Ended> {
   })
   stage.push('2')
   await row.before?.(stage)
+  const begun = stage.clock.now()
   const ended = await stage.deploy({ tag: '2', ...(typeof row.play === 'function' ? row.play(stage) : row.play) })
+  for (const { action, at } of stage.aws.calls.list) if (at >= begun) asked.add(action)
   told.push(`| ${row.name} | ${ended.result} | ${ended.reason} | ${ended.seconds.toFixed(1)} | ${ended.calls} |`)
   return ended
 }
@@ -51,4 +57,14 @@ describe('goes well', () => {
 
 describe('does not go well', () => {
   test.each(BAD.map(row => [row.name, row] as const))('%s', (_, row) => check(row))
+})
+
+test("the policy in the action's README grants all that was asked, and nothing in it is misspelt", () => {
+  const readme = readFileSync(join(repositoryRoot, 'actions', 'deploy-ecs', 'README.md'), 'utf8')
+  const policy = JSON.parse(/```json\n(\{\n {2}"Version"[\s\S]*?)```/.exec(readme)?.[1] ?? '{}') as {
+    Statement: { Action: string | string[] }[]
+  }
+  const granted = policy.Statement.flatMap(({ Action }) => Action)
+  expect(asked.size).toBeGreaterThan(10)
+  expect([...asked].filter(action => !granted.includes(action))).toEqual([])
 })
