@@ -178,6 +178,14 @@ describe('how a deployment ends', () => {
         '',
         ['stable for 10 s', 'deployment/web 2/2 ready'],
       ],
+      [
+        'the platform itself has waited',
+        { options: { stableForMs: 0 } },
+        `${CHANGE} prove record deployed unlock`,
+        'deployed',
+        '',
+        ['Deployed: deployment/web 2/2 ready'],
+      ],
       ['a first deploy', { plan: FIRST }, `${CHANGE} prove record deployed unlock`, 'deployed', '', ['stable for 10 s']],
       [
         'it crashes',
@@ -255,6 +263,14 @@ describe('how a deployment ends', () => {
         'failed',
         'CrashLoopBackOff',
         ['PUTTING BACK FAILED', 'kubectl apply -f x It began with: deployment/web'],
+      ],
+      [
+        'somebody else has deployed over it',
+        { goes: BAD, throws: { restore: new ExpectedFailure('Superseded', 'Nothing was put back.') } },
+        `${CHANGE} diagnose restore record failed unlock`,
+        'failed',
+        'CrashLoopBackOff',
+        ['(3 times). Its log ends with "no database". Nothing was put back.'],
       ],
       [
         'a bug while putting back',
@@ -406,7 +422,9 @@ describe('how a deployment ends', () => {
     expect(report?.unfinished).toBe(report?.message.includes('post step'))
     expect(report?.release).toBe(calls.includes('remember') ? 'k8s://shop/web/8' : 'k8s://shop/web/7')
     expect(report?.restored).toEqual(
-      /restore (observe|record)/.test(calls) && !report?.message.includes('PUTTING') ? ['deployment/web'] : [],
+      /restore (observe|record)/.test(calls) && !/PUTTING|Nothing was put back/.test(report?.message ?? '')
+        ? ['deployment/web']
+        : [],
     )
   })
 })

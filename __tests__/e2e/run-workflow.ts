@@ -16,6 +16,8 @@ export interface WorkflowOptions {
   readonly variables?: Readonly<Record<string, string>>
   /** The inputs of workflow_dispatch. */
   readonly inputs?: Readonly<Record<string, string>>
+  /** Folders that stand for other repositories, by `owner/name@ref`. */
+  readonly repositories?: Readonly<Record<string, string>>
   /** Folder for act's own files. */
   readonly cache: string
 }
@@ -51,7 +53,18 @@ interface Line {
 }
 
 export async function runWorkflow(options: WorkflowOptions): Promise<WorkflowRun> {
-  const { repository, workflow, event, releaseTree, env, secrets = {}, variables = {}, inputs = {}, cache } = options
+  const {
+    repository,
+    workflow,
+    event,
+    releaseTree,
+    env,
+    secrets = {},
+    variables = {},
+    inputs = {},
+    repositories = {},
+    cache,
+  } = options
   mkdirSync(cache, { recursive: true })
   const pairs = (flag: string, values: Readonly<Record<string, string>>): string[] =>
     Object.entries(values).flatMap(([name, value]) => [flag, `${name}=${value}`])
@@ -61,6 +74,7 @@ export async function runWorkflow(options: WorkflowOptions): Promise<WorkflowRun
     ...['--platform', 'ubuntu-latest=-self-hosted'],
     ...['--workflows', join('.github', 'workflows', workflow)],
     ...['--local-repository', `org/deploy-actions@v1=${releaseTree}`],
+    ...pairs('--local-repository', repositories),
     ...['--secret', 'GITHUB_TOKEN=a-token-for-nothing'],
     // By name only: what is in the arguments, every process of the machine can read.
     ...Object.keys(secrets).flatMap(name => ['--secret', name]),

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals'
+import { lockHolder } from '../../src/deploy/lock-holder.ts'
 import { ApiFailure } from '../../src/kubernetes/api.ts'
-import { LeaseLock, lockHolder } from '../../src/kubernetes/lease-lock.ts'
+import { LeaseLock } from '../../src/kubernetes/lease-lock.ts'
 import type { KubernetesObject } from '../../src/kubernetes/objects.ts'
 import { ManualClock, settle } from '../deploy/manual-clock.ts'
 import { MemoryCluster, object } from './memory-cluster.ts'

@@ -44,7 +44,7 @@ describe('the release tree', () => {
   test('has no sources, and of the workflows those that others can call', () => {
     writeReleaseTree(tree, root)
     expect(readdirSync(join(tree, 'deploy-k8s')).sort()).toEqual(['action.yml', 'dist'])
-    expect(readdirSync(join(tree, '.github/workflows')).sort()).toEqual(['deploy-k8s.yml', 'rollback.yml'])
+    expect(readdirSync(join(tree, '.github/workflows')).sort()).toEqual(['deploy-ecs.yml', 'deploy-k8s.yml', 'rollback.yml'])
   })
 
   test('has every action and input that its workflows use', () => {

@@ -60,7 +60,7 @@ describe('the inputs of smoke-test', () => {
     [{ url, 'on-unreachable': 'fail' }, 'on-unreachable: "fail" is none of failed, inconclusive; did you mean failed?'],
     [{ url, 'on-inconclusive': 'pass' }, 'on-inconclusive: "pass" is none of'],
     [{ url, verifies: 'web/7' }, 'verifies: "web/7" is no release'],
-    [{ url, verifies: 'ecs://prod/web/web:7' }, 'verifies: an ecs:// release cannot be marked verified yet'],
+    [{ url, verifies: 'ecs://prod/web' }, 'verifies: "ecs://prod/web" is no release\'s address'],
   ])('%j is wrong: %s', (inputs, fault) => {
     expect(() => read(inputs)).toThrow(fault)
   })

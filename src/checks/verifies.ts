@@ -5,15 +5,15 @@ import { ExpectedFailure } from '../runner/failure.ts'
 import { InputFault } from '../runner/inputs.ts'
 import { runAddress } from '../runner/run-address.ts'
 
-/** Marks a release verified. @throws ExpectedFailure */
-export type MarkVerified = (address: string) => Promise<void>
+/** Marks releases verified, one or several addresses with spaces between. @throws ExpectedFailure */
+export type MarkVerified = (addresses: string) => Promise<void>
 
-/** The address as it was given, once it is known to be one that can be marked; empty when there is none. @throws InputFault */
+/** The address, or several, as given, once each is known to be one that can be marked; empty when there is none. @throws InputFault */
 export function parseVerifies(raw: string): string {
   if (raw === '') return ''
   try {
-    if (parseReleaseAddress(raw).platform === 'ecs')
-      throw new InputFault('an ecs:// release cannot be marked verified yet, only a k8s:// one')
+    // A deployment of several services has several addresses.
+    for (const address of raw.split(/\s+/)) parseReleaseAddress(address)
     return raw
   } catch (error) {
     throw error instanceof ExpectedFailure ? new InputFault(error.message) : error
@@ -36,13 +36,20 @@ export async function markPassed(
   }
 }
 
-/** Marks releases in the cluster of this kubeconfig. */
+/** Marks releases in the cluster of this kubeconfig, and on ECS. */
 export function markInCluster(
   { kubeconfig, context }: { readonly kubeconfig: string; readonly context: string },
   { env, temporary, log, cancelled }: Runner,
 ): MarkVerified {
-  return async address => {
-    const { markVerified } = await import('../kubernetes/verification.ts')
-    await markVerified(address, { kubeconfig, context, env, temporary, log, signal: cancelled, run: runAddress(env) })
+  return async addresses => {
+    for (const address of addresses.split(/\s+/)) {
+      if (address.startsWith('ecs://')) {
+        const { markVerifiedOnEcs } = await import('../ecs/verification.ts')
+        await markVerifiedOnEcs(address, { log, signal: cancelled })
+      } else {
+        const { markVerified } = await import('../kubernetes/verification.ts')
+        await markVerified(address, { kubeconfig, context, env, temporary, log, signal: cancelled, run: runAddress(env) })
+      }
+    }
   }
 }

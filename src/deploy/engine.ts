@@ -167,7 +167,8 @@ async function followChanged(platform: Platform, options: DeployOptions, report:
       followed = await follow(observation, { ...loop(options), signal: options.cancelled })
       if (followed.end === 'healthy') {
         const proof = await proven(platform, options)
-        const message = `Deployed and stable for ${formatDuration(options.stableForMs)}: ${followed.verdict.message}.`
+        const stable = options.stableForMs === 0 ? '' : ` and stable for ${formatDuration(options.stableForMs)}`
+        const message = `Deployed${stable}: ${followed.verdict.message}.`
         checked = await checkLive(options, 'new')
         if (!isRefused(checked)) {
           let told = await record(platform, options, 'deployed', message)
@@ -264,8 +265,8 @@ export async function putBack(
   try {
     restored = await restoreWhenReachable(platform, options)
   } catch (error) {
-    // Who has lost the lock must not put back either: another run has taken this release up.
-    if (isFailure(error, 'Locked'))
+    // Who has lost the lock must not put back either, and what somebody else has deployed over it is not ours to undo.
+    if (isFailure(error, 'Locked') || isFailure(error, 'Superseded'))
       return ended('failed', failure.reason === 'Locked' ? error.message : `${failure.message} ${error.message}`, [])
     const why = error instanceof ExpectedFailure ? error.message : bug(error)
     const message = `PUTTING BACK FAILED, the bad release may be serving: ${why} It began with: ${failure.message}`

@@ -1,10 +1,8 @@
 // One deployment of an app at a time: a Lease whose holder is the run, renewed while it works, taken over when its time is over.
-import { hostname } from 'node:os'
 import { type Clock, sleep } from '../deploy/clock.ts'
 import { formatDuration } from '../runner/duration.ts'
 import { ExpectedFailure } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
-import { runAddress } from '../runner/run-address.ts'
 import { ApiFailure, asExpectedFailure, type KubernetesApi } from './api.ts'
 import type { KubernetesObject } from './objects.ts'
 
@@ -21,16 +19,6 @@ interface LeaseSpec {
   readonly leaseDurationSeconds?: number
   readonly renewTime?: string
   readonly acquireTime?: string
-}
-
-/** Who holds the lock: the run's address and the very step, so that the post step of the same run may take it up again. */
-export function lockHolder(env: NodeJS.ProcessEnv): string {
-  const run = runAddress(env)
-  if (run === '') return `${env['USER'] ?? 'somebody'} at ${hostname()}, process ${process.pid}`
-  const step = [env['GITHUB_RUN_ATTEMPT'], env['GITHUB_JOB'], env['GITHUB_ACTION'], env['RUNNER_NAME']].filter(
-    part => part !== undefined && part !== '',
-  )
-  return `${run} (${step.join(', ')})`
 }
 
 export class LeaseLock {

@@ -1,0 +1,676 @@
+// ECS as the engine sees it: a release is a revision of a task definition in one or more services, its state tags, its services under one poll.
+import type { Service, Tag } from '@aws-sdk/client-ecs'
+import type { Clock } from '../deploy/clock.ts'
+import type { Observation } from '../deploy/follow.ts'
+import { lockHolder } from '../deploy/lock-holder.ts'
+import type { Change, Culprit, Plan, Platform, Proof, ReleaseStatus } from '../deploy/platform.ts'
+import { formatReleaseAddress } from '../deploy/release-address.ts'
+import type { Verdict } from '../deploy/verdict.ts'
+import { ExpectedFailure, messageOf } from '../runner/failure.ts'
+import type { Log } from '../runner/log.ts'
+import { runAddress } from '../runner/run-address.ts'
+import { type AwsApi, AwsFailure } from './api.ts'
+import { diagnose } from './diagnosis.ts'
+import { isRollingBack, primaryOf } from './judge/service-deployment.ts'
+import { type Expectation, revisionOf } from './judge/snapshot.ts'
+import { type Revision, readRevision, readServices, revisionOfAnswer } from './live-service.ts'
+import { changeOfService, type ServiceChange, type ServiceSettings } from './service-change.ts'
+import { ServiceLock } from './service-lock.ts'
+import { ServiceWatch } from './service-watch.ts'
+import {
+  COMMIT_TAG,
+  RELEASE_TAG,
+  type ReleaseNote,
+  RUN_TAG,
+  releaseNote,
+  releaseValue,
+  statusTag,
+  tagValue,
+  type Undo,
+  undoKeys,
+  undoOf,
+  undoTags,
+} from './tags.ts'
+import { type Definition, describeDifference, differences, diffOf, essentialOf, imagesOf } from './task-definition.ts'
+
+/** A service and the revision it runs. */
+export interface LiveService {
+  readonly name: string
+  readonly service: Service
+  readonly revision: Revision
+}
+
+/** What is to be made of a service. */
+export interface Wanted {
+  /** What is to run. It is registered unless it means the same as what runs. */
+  readonly definition: Definition
+  readonly tags: readonly Tag[]
+  /** A revision that is registered already: a rollback's. It keeps the status it has. */
+  readonly revision?: Revision
+  readonly settings: ServiceSettings
+}
+
+/** Finds out what would keep the release from coming up, and the digests that must run, by image. @throws ExpectedFailure */
+export type LookAhead = (
+  planned: readonly { readonly live: LiveService; readonly definition: Definition }[],
+) => Promise<ReadonlyMap<string, string>>
+
+export interface EcsPlatformOptions {
+  readonly api: AwsApi
+  readonly cluster: string
+  readonly services: readonly string[]
+  /** @throws ExpectedFailure */
+  readonly target: (live: readonly LiveService[]) => Promise<readonly Wanted[]>
+  readonly lookAhead?: LookAhead
+  readonly lockWaitMs: number
+  readonly env: NodeJS.ProcessEnv
+  readonly clock: Clock
+  readonly log: Log
+  readonly cancelled: AbortSignal
+}
+
+/** One service on its way. */
+interface Passage {
+  readonly name: string
+  readonly arn: string
+  /** What was live when this run began. */
+  readonly live: Revision
+  /** What is put back: what was live, or, where a killed run is taken up, what was live before that. */
+  readonly before: Revision
+  readonly deploymentBefore: string
+  readonly deploymentArnBefore: string
+  readonly undo: Undo
+  readonly definition: Definition
+  readonly tags: readonly Tag[]
+  readonly change: ServiceChange
+  readonly forced: boolean
+  readonly keepsStatus: boolean
+  /** True where ECS's own rollback leads to `before`: it goes to the last revision whose deployment was complete. */
+  readonly ecsKnows: boolean
+  /** What is to run; undefined until it is registered. */
+  revision: Revision | undefined
+  digests: Readonly<Record<string, string>>
+  /** `ecs-svc/…` that our UpdateService began. */
+  deployment: string
+  touched: boolean
+  /** How it was put back. */
+  restored: 'no' | 'by ecs' | 'by us' | 'left'
+}
+
+export class EcsPlatform implements Platform {
+  readonly #options: EcsPlatformOptions
+  readonly #watch: ServiceWatch
+  readonly #lock: ServiceLock
+  #services: readonly Service[] | undefined
+  #passages: readonly Passage[] = []
+
+  constructor(options: EcsPlatformOptions) {
+    const { api, cluster, services, env, clock, log } = options
+    this.#options = options
+    this.#watch = new ServiceWatch({ api, cluster, clock, onTrouble: sentence => log.info(sentence) })
+    this.#lock = new ServiceLock({ api, clock, holder: lockHolder(env), describe: () => readServices(api, cluster, services) })
+  }
+
+  async lock(): Promise<void> {
+    const { lockWaitMs, cancelled } = this.#options
+    this.#services = await this.#lock.acquire(lockWaitMs, cancelled)
+  }
+
+  async plan(): Promise<Plan> {
+    const { api, cluster, services: names, target, lookAhead, log } = this.#options
+    const services = this.#services ?? (await readServices(api, cluster, names))
+    for (const service of services) refuseOtherControllers(service)
+    const revisions = await this.#readRevisions(services.map(({ taskDefinition = '' }) => taskDefinition))
+    const live = services.map(
+      (service): LiveService => ({
+        name: service.serviceName ?? '',
+        service,
+        revision: found(revisions, service.taskDefinition),
+      }),
+    )
+    const wanted = await target(live)
+    const unfinished = services.map(service => unfinishedNote(service))
+    const before = await Promise.all(
+      live.map(async ({ revision }, index) => {
+        const note = unfinished[index]
+        if (note === undefined || note.before === '') return revision
+        log.info(
+          `Release ${note.revision} of service ${live[index]?.name} was never finished: its run died in the middle. It is taken up by this one.`,
+        )
+        return note.before === revision.name ? revision : await readRevision(api, note.before).catch(() => revision)
+      }),
+    )
+    this.#passages = live.map((each, index) => passageOf(each, wanted[index], before[index], unfinished[index] !== undefined))
+    if (lookAhead !== undefined) {
+      const digests = await lookAhead(
+        live.map((each, index) => ({ live: each, definition: wanted[index]?.definition ?? each.revision.definition })),
+      )
+      for (const passage of this.#passages)
+        passage.digests = Object.fromEntries(
+          [...imagesOf(passage.definition)].flatMap(([container, image]) => digestEntry(container, digests.get(image))),
+        )
+    }
+    return {
+      changes: this.#passages.map(changeOf),
+      previousRelease: this.#addresses(({ before: { name } }) => name),
+      somethingToGoBackTo: true,
+      takesUpUnfinished: unfinished.some(note => note !== undefined),
+      diff: [
+        ...new Set(this.#passages.map(({ live: from, definition }) => diffOf(differences(from.definition, definition)))),
+      ].join('\n'),
+    }
+  }
+
+  async remember(): Promise<string> {
+    const { env } = this.#options
+    const registered = new Map<string, Revision>()
+    for (const passage of this.#passages) {
+      if (passage.revision !== undefined) continue
+      const key = JSON.stringify(passage.definition)
+      const sharing = this.#passages.filter(other => other.revision === undefined && JSON.stringify(other.definition) === key)
+      const revision =
+        registered.get(key) ??
+        (await this.#register(
+          passage,
+          sharing.map(({ name }) => name),
+        ))
+      registered.set(key, revision)
+      passage.revision = revision
+    }
+    const run = runAddress(env)
+    await Promise.all(
+      this.#passages.filter(changes).map(passage => {
+        const note = { status: 'pending' as const, revision: passage.revision?.name ?? '', before: passage.before.name }
+        const undo = undoTags(passage.undo)
+        if (undo === undefined)
+          this.#options.log.warning(
+            `What is changed of service ${passage.name} besides its revision is too long to be kept in tags: should this run be killed, only the revision can be put back.`,
+          )
+        return this.#tag(passage.arn, [
+          { key: RELEASE_TAG, value: releaseValue(note) },
+          ...(undo ?? []),
+          ...(run === '' ? [] : [{ key: RUN_TAG, value: tagValue(run) }]),
+        ])
+      }),
+    )
+    return this.#addresses(({ revision, live }) => (revision ?? live).name)
+  }
+
+  async apply(): Promise<void> {
+    const { api, cluster, services: names } = this.#options
+    this.#throwIfCancelled()
+    const services = await readServices(api, cluster, names)
+    this.#lock.assertHeld(services)
+    await settleAll(
+      this.#passages.map(async passage => {
+        const service = services.find(({ serviceName }) => serviceName === passage.name)
+        if (service === undefined) return
+        if (!changes(passage)) return this.#expectUnchanged(passage, service)
+        this.#throwIfCancelled()
+        const revision = passage.revision ?? passage.live
+        const other = revision.arn !== service.taskDefinition
+        if (!other && !passage.forced && Object.keys(passage.change.input).length === 0)
+          return this.#expectUnchanged(passage, service)
+        const since = this.#options.clock.now()
+        passage.touched = true
+        const answer = await api.call('ecs', 'UpdateService', {
+          cluster,
+          service: passage.name,
+          ...(other ? { taskDefinition: revision.arn } : {}),
+          ...(passage.forced ? { forceNewDeployment: true } : {}),
+          ...passage.change.input,
+        })
+        const updated = answer.service ?? service
+        const primary = primaryOf({ service: updated })
+        const began = primary !== undefined && primary.id !== primaryOf({ service })?.id
+        passage.deployment = began ? (primary.id ?? '') : ''
+        this.#expect(passage, revision, updated, since, began ? (primary.id ?? '') : '')
+      }),
+    )
+  }
+
+  async observe(): Promise<Observation> {
+    const { lost } = this.#lock
+    if (this.#watch.names.length === 0) {
+      const services = this.#services ?? []
+      for (const passage of this.#passages) {
+        const service = services.find(({ serviceName }) => serviceName === passage.name)
+        if (service !== undefined) this.#expectUnchanged(passage, service)
+      }
+    }
+    const observation = this.#watch.observe()
+    return {
+      ...observation,
+      judge: () => {
+        lost.throwIfAborted()
+        return observation.judge()
+      },
+    }
+  }
+
+  async diagnose(verdict: Verdict): Promise<readonly Culprit[]> {
+    await this.#watch.settled()
+    const failed = verdict.workloads.filter(({ phase }) => phase !== 'healthy').map(({ workload }) => workload)
+    const snapshots = this.#watch.names
+      .flatMap(name => this.#watch.snapshot(name) ?? [])
+      .filter(({ name }) => failed.includes(name))
+    const { api, cluster } = this.#options
+    return diagnose(
+      api,
+      cluster,
+      snapshots.map(snapshot => ({
+        snapshot,
+        definition: (this.#passages.find(({ name }) => `service/${name}` === snapshot.name)?.revision ?? undefined)?.definition,
+      })),
+    )
+  }
+
+  async prove(): Promise<Proof> {
+    const digests = this.#passages.map(({ name, revision, live }) => {
+      const wanted = (revision ?? live).arn
+      const running = [...(this.#watch.snapshot(name)?.tasks ?? [])].filter(
+        ({ lastStatus, taskDefinitionArn }) => lastStatus === 'RUNNING' && taskDefinitionArn === wanted,
+      )
+      const found = running.flatMap(({ containers = [] }) =>
+        containers.flatMap(({ name: container = '', imageDigest }) => digestEntry(container, imageDigest)),
+      )
+      return [`service/${name}`, Object.fromEntries(found)] as const
+    })
+    return {
+      digests: Object.fromEntries(digests),
+      revision: [...new Set(this.#passages.map(({ revision, live }) => (revision ?? live).name))].join(' '),
+    }
+  }
+
+  async restore(): Promise<readonly string[]> {
+    this.#lock.lost.throwIfAborted()
+    const failures: unknown[] = []
+    const done: string[] = []
+    await Promise.all(
+      this.#passages
+        .filter(({ touched }) => touched)
+        .map(async passage => {
+          try {
+            done.push(await this.#restore(passage))
+          } catch (error) {
+            failures.push(error)
+          }
+        }),
+    )
+    const first = failures[0]
+    if (first !== undefined) {
+      const more = failures.length > 1 ? ` (and ${failures.length - 1} more services)` : ''
+      const reason = first instanceof ExpectedFailure ? first.reason : 'InternalError'
+      const { cluster } = this.#options
+      throw new ExpectedFailure(
+        reason,
+        `${messageOf(first).replace(/\.$/, '')}${more}. Remove the cause, then run the rollback action with to: previous, or aws ecs update-service --cluster ${cluster} --service ${this.#passages[0]?.name} --task-definition ${this.#passages[0]?.before.name}.`,
+        { cause: first },
+      )
+    }
+    const touched = this.#passages.filter(passage => passage.touched)
+    if (touched.length > 0 && touched.every(({ restored }) => restored === 'left'))
+      throw new ExpectedFailure('Superseded', 'Nothing was put back: what is live now is the other deployment.')
+    return done
+  }
+
+  async record(status: ReleaseStatus, message: string): Promise<void> {
+    void message
+    if (this.#lock.lost.aborted) return
+    const { api, cluster } = this.#options
+    await Promise.all(
+      this.#passages.filter(changes).map(async passage => {
+        const revision = passage.revision ?? passage.live
+        if (passage.restored === 'left') return
+        if (passage.restored === 'by ecs') await this.#putBackSettings(passage)
+        const own =
+          status === 'deployed' && passage.keepsStatus
+            ? []
+            : [{ key: statusTag(cluster, passage.name), value: this.#stamp(status) }]
+        const replaced = status === 'deployed' && passage.keepsStatus && revision.arn !== passage.live.arn
+        await Promise.all([
+          own.length === 0 ? undefined : this.#tag(revision.arn, own),
+          replaced
+            ? this.#tag(passage.live.arn, [{ key: statusTag(cluster, passage.name), value: this.#stamp('rolled-back') }])
+            : undefined,
+          this.#tag(passage.arn, [
+            { key: RELEASE_TAG, value: releaseValue({ status, revision: revision.name, before: passage.before.name }) },
+          ]),
+        ])
+        const keys = undoKeys(undoTags(passage.undo))
+        if (keys.length > 0) await api.call('ecs', 'UntagResource', { resourceArn: passage.arn, tagKeys: [...keys] })
+      }),
+    )
+  }
+
+  async unlock(): Promise<void> {
+    this.#watch.close()
+    await this.#watch.settled()
+    await this.#lock.release()
+  }
+
+  /**
+   * Takes up a release whose run was cancelled or killed before it had ended, so that it can be put back. `revisions` are its, by service.
+   * @returns undefined when it has ended meanwhile, else what a plan says of going back
+   */
+  async resume(
+    revisions: ReadonlyMap<string, string>,
+  ): Promise<Pick<Plan, 'somethingToGoBackTo' | 'previousRelease'> | undefined> {
+    const { api, cluster, services: names } = this.#options
+    const services = this.#services ?? (await readServices(api, cluster, names))
+    const open = services.filter(service => {
+      const note = releaseNote(service)
+      return note?.status === 'pending' && note.revision === revisions.get(service.serviceName ?? '')
+    })
+    if (open.length === 0) return undefined
+    this.#passages = await Promise.all(
+      open.map(async service => {
+        const note = releaseNote(service) as ReleaseNote
+        const [revision, before] = await Promise.all([readRevision(api, note.revision), readRevision(api, note.before)])
+        const primary = primaryOf({ service })
+        const passage: Passage = {
+          name: service.serviceName ?? '',
+          arn: service.serviceArn ?? '',
+          live: before,
+          before,
+          deploymentBefore: '',
+          deploymentArnBefore: '',
+          undo: undoOf(service.tags),
+          definition: revision.definition,
+          tags: [],
+          change: { input: {}, details: ['taken up'], undo: {} },
+          forced: false,
+          keepsStatus: false,
+          ecsKnows: true,
+          revision,
+          digests: {},
+          deployment: primary?.taskDefinition === revision.arn ? (primary.id ?? '') : '',
+          touched: true,
+          restored: 'no',
+        }
+        return passage
+      }),
+    )
+    return { somethingToGoBackTo: true, previousRelease: this.#addresses(({ before }) => before.name) }
+  }
+
+  /** ECS's own name of the deployments that this run began; empty where it began none. */
+  get deploymentIds(): string {
+    return this.#passages
+      .flatMap(({ name, deployment }) => this.#watch.snapshot(name)?.serviceDeployment?.serviceDeploymentArn ?? deployment)
+      .join('\n')
+  }
+
+  /** The ARNs of what was to run. */
+  get taskDefinitionArns(): string {
+    return [...new Set(this.#passages.map(({ revision, live }) => (revision ?? live).arn))].join('\n')
+  }
+
+  #addresses(name: (passage: Passage) => string): string {
+    const { cluster } = this.#options
+    return this.#passages
+      .map(passage => {
+        const [family = '', revision = ''] = name(passage).split(':')
+        return formatReleaseAddress({ platform: 'ecs', cluster, service: passage.name, family, revision: Number(revision) })
+      })
+      .join('\n')
+  }
+
+  async #readRevisions(arns: readonly string[]): Promise<readonly Revision[]> {
+    return Promise.all([...new Set(arns)].map(arn => readRevision(this.#options.api, arn)))
+  }
+
+  async #register(passage: Passage, services: readonly string[]): Promise<Revision> {
+    const { api, cluster, env, log } = this.#options
+    const [commit = '', run] = [env['GITHUB_SHA'], runAddress(env)]
+    const tags = [
+      ...passage.tags,
+      ...services.map(name => ({ key: statusTag(cluster, name), value: this.#stamp('pending') })),
+      ...(commit === '' ? [] : [{ key: COMMIT_TAG, value: tagValue(commit) }]),
+      ...(run === '' ? [] : [{ key: RUN_TAG, value: tagValue(run) }]),
+    ]
+    try {
+      const answer = await api.call('ecs', 'RegisterTaskDefinition', { ...passage.definition, tags })
+      const revision = revisionOfAnswer(answer.taskDefinition ?? {}, answer.tags ?? tags)
+      log.info(`Registered ${revision.name}`)
+      return revision
+    } catch (error) {
+      if (error instanceof AwsFailure && /^(ClientException|InvalidParameterException|SerializationException)$/.test(error.code))
+        throw new ExpectedFailure(
+          'InvalidInput',
+          `ECS does not take the task definition ${passage.definition.family}: ${error.said.replace(/\.$/, '')}. Nothing was changed.`,
+          {
+            cause: error,
+          },
+        )
+      throw error
+    }
+  }
+
+  #stamp(status: ReleaseStatus): string {
+    return tagValue(`${status} ${new Date(this.#options.clock.now()).toISOString()}`)
+  }
+
+  async #tag(resourceArn: string, tags: readonly Tag[]): Promise<void> {
+    await this.#options.api.call('ecs', 'TagResource', { resourceArn, tags: [...tags] })
+  }
+
+  #expectUnchanged(passage: Passage, service: Service): void {
+    this.#expect(passage, passage.revision ?? passage.live, service, this.#options.clock.now(), '')
+  }
+
+  #expect(
+    passage: Passage,
+    revision: Revision,
+    service: Service,
+    since: number,
+    deployment: string,
+    more: Partial<Expectation> = {},
+    deploymentArn = passage.deploymentArnBefore,
+  ): void {
+    const expected: Expectation = {
+      taskDefinition: revision.arn,
+      deployment,
+      deploymentBefore: passage.deploymentBefore,
+      since,
+      digests: passage.digests,
+      essential: essentialOf(revision.definition),
+      rollsBack: false,
+      ...more,
+    }
+    this.#watch.expect(passage.name, expected, service, { deploymentArn })
+  }
+
+  /** Puts one service back. @returns what was done, for people */
+  async #restore(passage: Passage): Promise<string> {
+    const { api, cluster, clock } = this.#options
+    const known = passage.ecsKnows ? this.#watch.snapshot(passage.name) : undefined
+    const arn = known?.serviceDeployment?.serviceDeploymentArn
+    const open = known?.serviceDeployment?.status === 'IN_PROGRESS' || known?.serviceDeployment?.status === 'PENDING'
+    // The fastest way first: of a cancel's 10 s none is to be lost.
+    if (open && arn !== undefined && known?.service !== undefined && (await this.#stop(arn)))
+      return this.#rolledBackByEcs(passage, known.service, true)
+    const [service] = await readServices(api, cluster, [passage.name])
+    if (service === undefined) throw new ExpectedFailure('NotFound', `Service ${passage.name} is gone.`)
+    this.#lock.assertHeld([service])
+    const primary = primaryOf({ service })
+    const own = passage.revision ?? passage.live
+    const begun =
+      passage.deployment === ''
+        ? primary?.taskDefinition === own.arn && own.arn !== passage.before.arn
+        : primary?.id === passage.deployment
+    const current = service.currentServiceDeployment ?? ''
+    if (passage.ecsKnows && current !== '' && current !== passage.deploymentArnBefore) {
+      const status = await this.#statusOf(current)
+      const active = status === undefined || status === 'IN_PROGRESS' || status === 'PENDING'
+      if (begun && active && (await this.#stop(current))) return this.#rolledBackByEcs(passage, service, true)
+      const isBack = status === 'ROLLBACK_SUCCESSFUL' && primary?.taskDefinition === passage.before.arn
+      if (isRollingBack(status) || isBack) return this.#rolledBackByEcs(passage, service, false)
+    }
+    const back = primary?.taskDefinition === passage.before.arn && own.arn !== passage.before.arn
+    // Ours was replaced by a deployment of somebody else's, be it of the old revision.
+    const replaced = !begun && known?.serviceDeployment?.status === 'STOPPED'
+    if ((!begun && !back) || replaced) {
+      passage.restored = 'left'
+      return `service/${passage.name} was left to the deployment that runs ${revisionOf(primary?.taskDefinition)}`
+    }
+    if (back && primary?.rolloutState === 'IN_PROGRESS' && passage.ecsKnows) return this.#rolledBackByEcs(passage, service, false)
+    const since = clock.now()
+    const again = own.arn === passage.before.arn
+    if (back && Object.keys(passage.undo).length === 0) {
+      passage.restored = 'by ecs'
+      this.#expect(passage, passage.before, service, since, '')
+      return `service/${passage.name} runs ${passage.before.name} already`
+    }
+    const answer = await api.call('ecs', 'UpdateService', {
+      cluster,
+      service: passage.name,
+      taskDefinition: passage.before.arn,
+      ...(again ? { forceNewDeployment: true } : {}),
+      ...passage.undo,
+    })
+    passage.restored = 'by us'
+    const updated = answer.service ?? service
+    const next = primaryOf({ service: updated })
+    const began = next?.id !== primary?.id
+    const more = { deploymentBefore: primary?.id ?? '', digests: {} }
+    this.#expect(passage, passage.before, updated, since, began ? (next?.id ?? '') : '', more, current)
+    return `service/${passage.name} to ${passage.before.name}, by a new deployment`
+  }
+
+  /** Undefined where it may not be read. */
+  async #statusOf(serviceDeploymentArn: string): Promise<string | undefined> {
+    try {
+      const answer = await this.#options.api.call('ecs', 'DescribeServiceDeployments', {
+        serviceDeploymentArns: [serviceDeploymentArn],
+      })
+      return answer.serviceDeployments?.[0]?.status
+    } catch (error) {
+      if (!(error instanceof AwsFailure) || error.reason !== 'Forbidden') throw error
+      return undefined
+    }
+  }
+
+  /** @returns false where ECS has nothing to stop any more, or may not be asked to */
+  async #stop(serviceDeploymentArn: string): Promise<boolean> {
+    try {
+      await this.#options.api.call('ecs', 'StopServiceDeployment', { serviceDeploymentArn, stopType: 'ROLLBACK' })
+      return true
+    } catch (error) {
+      if (!(error instanceof AwsFailure) || error.reason === 'Unreachable' || error.reason === 'Unauthorized') throw error
+      this.#options.log.info(`The deployment could not be stopped, so the old revision is deployed again: ${error.message}`)
+      return false
+    }
+  }
+
+  #rolledBackByEcs(passage: Passage, service: Service, asked: boolean): string {
+    passage.restored = 'by ecs'
+    this.#expect(passage, passage.before, service, this.#options.clock.now(), '', {
+      rollsBack: true,
+      deploymentBefore: passage.deployment,
+      digests: {},
+    })
+    return `service/${passage.name} to ${passage.before.name}, ${asked ? "by stopping the deployment with ECS's rollback" : "by ECS's own rollback"}`
+  }
+
+  /** ECS's rollback knows revisions only: count and configuration are put back once it has ended. */
+  async #putBackSettings(passage: Passage): Promise<void> {
+    if (Object.keys(passage.undo).length === 0) return
+    const { api, cluster } = this.#options
+    await api.call('ecs', 'UpdateService', { cluster, service: passage.name, ...passage.undo })
+  }
+
+  #throwIfCancelled(): void {
+    if (this.#options.cancelled.aborted) throw new ExpectedFailure('Cancelled', 'Cancelled in the middle of the change.')
+  }
+}
+
+/** Whether the release does anything to the service, or has to finish what a killed run began. */
+function changes({ change, revision, live, forced, before }: Passage): boolean {
+  return revision?.arn !== live.arn || forced || Object.keys(change.input).length > 0 || before.arn !== live.arn
+}
+
+function passageOf(
+  { name, service, revision: live }: LiveService,
+  wanted: Wanted | undefined,
+  before: Revision | undefined,
+  unfinished: boolean,
+): Passage {
+  if (wanted === undefined || before === undefined) throw new Error(`nothing is wanted of service ${name}`)
+  const change = changeOfService(service, wanted.settings)
+  const same = differences(live.definition, wanted.definition).length === 0 && wanted.definition.family === live.definition.family
+  const primary = primaryOf({ service })
+  return {
+    name,
+    arn: service.serviceArn ?? '',
+    live,
+    before,
+    deploymentBefore: primary?.id ?? '',
+    deploymentArnBefore: service.currentServiceDeployment ?? '',
+    undo: { ...change.undo, ...(unfinished ? undoOf(service.tags) : {}) },
+    definition: wanted.definition,
+    tags: wanted.tags,
+    change,
+    forced: wanted.settings.forceNewDeployment,
+    keepsStatus: wanted.revision !== undefined,
+    ecsKnows: before.arn === live.arn && primary?.rolloutState !== 'IN_PROGRESS' && primary?.rolloutState !== 'FAILED',
+    revision: wanted.revision ?? (same ? live : undefined),
+    digests: {},
+    deployment: '',
+    // What a killed run has changed is put back with this one, should it fail.
+    touched: unfinished,
+    restored: 'no',
+  }
+}
+
+function changeOf(passage: Passage): Change {
+  const { name, live, definition, revision, change } = passage
+  const found = revision?.arn === live.arn ? [] : differences(live.definition, definition)
+  const images = found.filter(({ path }) => path.endsWith('.image'))
+  const others = found.filter(({ path }) => !path.endsWith('.image'))
+  const shown = [...images, ...others].slice(0, 8).map(describeDifference)
+  const details = [
+    ...(revision !== undefined && revision.arn !== live.arn ? [`revision: ${live.name} -> ${revision.name}`] : []),
+    ...shown,
+    ...(found.length > shown.length ? [`and ${found.length - shown.length} more fields`] : []),
+    ...change.details,
+  ]
+  return { object: `service/${name}`, action: details.length === 0 ? 'none' : 'change', details }
+}
+
+function unfinishedNote(service: Service): ReleaseNote | undefined {
+  const note = releaseNote(service)
+  return note?.status === 'pending' ? note : undefined
+}
+
+function refuseOtherControllers({ serviceName, deploymentController }: Service): void {
+  const type = deploymentController?.type ?? 'ECS'
+  if (type === 'EXTERNAL')
+    throw new ExpectedFailure(
+      'InvalidInput',
+      `Service ${serviceName} has the deployment controller EXTERNAL: its task sets belong to another tool, which has to deploy them. Nothing was changed.`,
+    )
+  if (type === 'CODE_DEPLOY')
+    throw new ExpectedFailure(
+      'InvalidInput',
+      `Service ${serviceName} is deployed by CodeDeploy (deployment controller CODE_DEPLOY), which UpdateService may not do. Nothing was changed.`,
+    )
+}
+
+function found(revisions: readonly Revision[], arn: string | undefined): Revision {
+  const revision = revisions.find(candidate => candidate.arn === arn)
+  if (revision === undefined) throw new Error(`${arn} was not read`)
+  return revision
+}
+
+function digestEntry(container: string, digest: string | undefined): readonly (readonly [string, string])[] {
+  return digest === undefined ? [] : [[container, digest]]
+}
+
+/** All of them have ended when this does, whether or not one failed. */
+async function settleAll(work: readonly Promise<void>[]): Promise<void> {
+  const results = await Promise.allSettled(work)
+  const failed = results.filter(result => result.status === 'rejected')
+  const bug = failed.find(({ reason }) => !(reason instanceof ExpectedFailure))
+  if (failed[0] !== undefined) throw (bug ?? failed[0]).reason
+}

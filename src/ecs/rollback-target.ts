@@ -1,0 +1,148 @@
+// Which revision a rollback of a service puts back: chosen from the family by what its tags say of this very service.
+import type { Service } from '@aws-sdk/client-ecs'
+import { parseReference } from '../image/reference.ts'
+import { ExpectedFailure } from '../runner/failure.ts'
+import type { AwsApi } from './api.ts'
+import { type Revision, readRevision } from './live-service.ts'
+import type { LiveService, Wanted } from './platform.ts'
+import { releaseNote, statusOf } from './tags.ts'
+import { imagesOf } from './task-definition.ts'
+
+/** What to go back to: a number is a revision's. */
+export type EcsRollbackTo = 'last-verified' | 'previous' | number | { readonly tag: string } | { readonly revision: string }
+
+export interface RollbackTargetOptions {
+  readonly api: AwsApi
+  readonly cluster: string
+  readonly to: EcsRollbackTo
+  /** The revision that is to be taken away; 0 for whatever is live. */
+  readonly bad: number
+  /** Called with what was chosen of each service. */
+  readonly onChosen: (service: string, live: Revision, chosen: Revision) => void
+}
+
+/** No more revisions are looked at: what is older than that nobody wants back without naming it. */
+const LOOKED_AT = 50
+const AT_ONCE = 5
+
+export function rollbackTarget(options: RollbackTargetOptions): (live: readonly LiveService[]) => Promise<readonly Wanted[]> {
+  return live =>
+    Promise.all(
+      live.map(async each => {
+        const chosen = await choose(options, each)
+        options.onChosen(each.name, each.revision, chosen)
+        return {
+          definition: chosen.definition,
+          tags: [],
+          revision: chosen,
+          settings: { forceNewDeployment: false, circuitBreaker: 'keep' as const, alarms: [] },
+        }
+      }),
+    )
+}
+
+async function choose(
+  { api, cluster, to, bad }: RollbackTargetOptions,
+  { name, service, revision: live }: LiveService,
+): Promise<Revision> {
+  const address = (revision: string): string => `ecs://${cluster}/${name}/${revision}`
+  const [family = '', number = '0'] = live.name.split(':')
+  if (bad !== 0 && bad !== Number(number))
+    throw new ExpectedFailure(
+      'NotFound',
+      `${address(`${family}:${bad}`)} is not live, ${address(live.name)} is; nothing was changed.`,
+    )
+  const wanted =
+    typeof to === 'number'
+      ? `${family}:${to}`
+      : typeof to === 'object' && 'revision' in to
+        ? named(family, to.revision)
+        : undefined
+  if (wanted !== undefined) {
+    const found = await readRevision(api, wanted)
+    if (!found.active)
+      throw new ExpectedFailure('InvalidInput', `${found.name} is INACTIVE: it was deregistered. Nothing was changed.`)
+    const status = statusOf(found.tags, cluster, name)
+    if (status === 'failed' || status === 'pending')
+      throw new ExpectedFailure(
+        'InvalidInput',
+        `Release ${address(found.name)} is ${status}: it never came up, so it cannot be gone back to. Nothing was changed.`,
+      )
+    return found
+  }
+  const suits = (revision: Revision): boolean => {
+    const status = statusOf(revision.tags, cluster, name)
+    if (typeof to === 'object')
+      return (
+        'tag' in to &&
+        [...imagesOf(revision.definition).values()].some(image => tagOfImage(image) === to.tag) &&
+        status !== 'failed'
+      )
+    return to === 'last-verified' ? status === 'verified' : status === 'verified' || status === 'deployed'
+  }
+  const older = await olderRevisions(api, family, Number(number), suits)
+  if (older !== undefined) return older
+  const before = to === 'previous' ? await beforeTheFirst(api, cluster, service, live) : undefined
+  if (before !== undefined) return before
+  if (typeof to === 'object')
+    throw new ExpectedFailure(
+      'NotFound',
+      `No revision of ${family} before ${live.name} has an image with the tag ${'tag' in to ? to.tag : ''}. Nothing was changed.`,
+    )
+  throw new ExpectedFailure(
+    'NotFound',
+    to === 'last-verified'
+      ? `No release before ${address(live.name)} was ever verified; nothing was changed. Use to: previous or a revision's number; smoke-test's input verifies marks a release verified.`
+      : `There is no release before ${address(live.name)}; nothing was changed. Use to: with a revision's number.`,
+  )
+}
+
+/** The first release that is recorded still knows what was there by other means. What was rolled back before is nothing to go back to. */
+async function beforeTheFirst(api: AwsApi, cluster: string, service: Service, live: Revision): Promise<Revision | undefined> {
+  const note = releaseNote(service)
+  if (note === undefined || note.revision !== live.name || note.before === '' || note.before === live.name) return undefined
+  const before = await readRevision(api, note.before)
+  const status = statusOf(before.tags, cluster, service.serviceName ?? '')
+  return before.active && (status === undefined || status === 'deployed' || status === 'verified') ? before : undefined
+}
+
+const named = (family: string, revision: string): string => (/^\d+$/.test(revision) ? `${family}:${revision}` : revision)
+
+function tagOfImage(image: string): string | undefined {
+  try {
+    return parseReference(image).tag
+  } catch {
+    return undefined
+  }
+}
+
+/** The newest active revision of the family before `number` that suits. */
+async function olderRevisions(
+  api: AwsApi,
+  family: string,
+  number: number,
+  suits: (revision: Revision) => boolean,
+): Promise<Revision | undefined> {
+  let nextToken: string | undefined
+  let looked = 0
+  do {
+    const page = await api.call('ecs', 'ListTaskDefinitions', {
+      familyPrefix: family,
+      status: 'ACTIVE',
+      sort: 'DESC',
+      maxResults: 100,
+      ...(nextToken === undefined ? {} : { nextToken }),
+    })
+    const arns = (page.taskDefinitionArns ?? []).filter(
+      arn => arn.includes(`/${family}:`) && Number(arn.slice(arn.lastIndexOf(':') + 1)) < number,
+    )
+    for (let index = 0; index < arns.length && looked < LOOKED_AT; index += AT_ONCE) {
+      const some = arns.slice(index, index + AT_ONCE)
+      looked += some.length
+      const found = (await Promise.all(some.map(arn => readRevision(api, arn)))).find(suits)
+      if (found !== undefined) return found
+    }
+    nextToken = page.nextToken
+  } while (nextToken !== undefined && looked < LOOKED_AT)
+  return undefined
+}

@@ -1,0 +1,333 @@
+// Services under observation: polled, since ECS tells nobody. Each poll reads what may have changed, and no more.
+import type { Service, ServiceDeployment, Task } from '@aws-sdk/client-ecs'
+import type { Clock } from '../deploy/clock.ts'
+import type { Observation } from '../deploy/follow.ts'
+import { combine, type Judgement, type Verdict } from '../deploy/verdict.ts'
+import { ExpectedFailure, messageOf } from '../runner/failure.ts'
+import { foreignLine } from '../runner/foreign-text.ts'
+import type { AwsApi } from './api.ts'
+import { judgeService } from './judge/service.ts'
+import { isOver, primaryOf } from './judge/service-deployment.ts'
+import { type Expectation, revisionOf, type ServiceSnapshot, type TargetState } from './judge/snapshot.ts'
+import { PollPace } from './poll-pace.ts'
+import { RUN_TAG, tagOf } from './tags.ts'
+
+export interface ServiceWatchOptions {
+  readonly api: AwsApi
+  readonly cluster: string
+  readonly clock: Clock
+  readonly onTrouble: (sentence: string) => void
+}
+
+interface Watched {
+  readonly name: string
+  expected: Expectation
+  service: Service | undefined
+  /** The ARN that was current before our change: it is not ours. */
+  deploymentBefore: string
+  serviceDeployment: ServiceDeployment | undefined
+  deploymentArn: string
+  seen: boolean
+  successor: string | undefined
+  readonly tasks: Map<string, Task>
+  targets: readonly TargetState[]
+  signature: string
+  /** True once the running tasks were listed. */
+  listed: boolean
+}
+
+/** The first look after a change: ECS shows a new deployment after a second or two. */
+const FIRST_POLL_MS = 1_500
+/** While nothing moves the service deployment and the tasks are read at every so many polls only. */
+const FULL_READ_EVERY = 4
+const DESCRIBED_AT_ONCE = 100
+
+export class ServiceWatch {
+  readonly #options: ServiceWatchOptions
+  readonly #watched = new Map<string, Watched>()
+  readonly #listeners = new Set<() => void>()
+  readonly #pace = new PollPace()
+  #cancelTimer: (() => void) | undefined
+  #polling: Promise<void> | undefined
+  #fault: unknown
+  #polls = 0
+  #closed = false
+  /** True where service deployments may not be read. */
+  #refused = false
+
+  constructor(options: ServiceWatchOptions) {
+    this.#options = options
+  }
+
+  /** From here on the service is expected to be so. `service` is what ECS has just answered of it. */
+  expect(name: string, expected: Expectation, service: Service, before: { readonly deploymentArn: string }): void {
+    const known = this.#watched.get(name)
+    const same = known !== undefined && expected.rollsBack
+    this.#watched.set(name, {
+      name,
+      expected,
+      service,
+      deploymentBefore: before.deploymentArn,
+      // ECS's own rollback is the same service deployment.
+      serviceDeployment: same ? known.serviceDeployment : undefined,
+      deploymentArn: same ? known.deploymentArn : '',
+      seen: false,
+      successor: undefined,
+      tasks: known?.tasks ?? new Map(),
+      targets: [],
+      signature: '',
+      listed: false,
+    })
+  }
+
+  snapshot(name: string): ServiceSnapshot | undefined {
+    const watched = this.#watched.get(name)
+    return watched === undefined ? undefined : { ...watched, name: `service/${name}`, tasks: [...watched.tasks.values()] }
+  }
+
+  get names(): readonly string[] {
+    return [...this.#watched.keys()]
+  }
+
+  observe(): Observation {
+    this.#closed = false
+    this.#fault = undefined
+    const soon = this.#polls === 0 ? FIRST_POLL_MS : 0
+    this.#schedule(soon)
+    return {
+      judge: () => this.judge(),
+      now: () => this.#options.clock.now(),
+      subscribe: changed => {
+        this.#listeners.add(changed)
+        return () => this.#listeners.delete(changed)
+      },
+      close: () => this.close(),
+    }
+  }
+
+  judge(): Verdict {
+    if (this.#fault !== undefined) throw this.#fault
+    const now = this.#options.clock.now()
+    return combine(
+      this.names.flatMap(name => {
+        const snapshot = this.snapshot(name)
+        if (snapshot === undefined) return []
+        const watched = this.#watched.get(name)
+        const judgement = judgeService(snapshot, now)
+        // Healthy is said of tasks that were seen: which digest they run is part of it.
+        const unread = judgement.phase === 'healthy' && watched?.listed === false && watched.signature !== ''
+        return [unread || watched?.signature === '' ? waiting(judgement) : judgement]
+      }),
+    )
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
+  }
+
+  /** Waits for a read that is under way. */
+  async settled(): Promise<void> {
+    await this.#polling
+  }
+
+  #schedule(ms: number): void {
+    this.#cancelTimer?.()
+    if (this.#closed) return
+    this.#cancelTimer = this.#options.clock.after(ms, () => {
+      this.#polling = this.#poll()
+    })
+  }
+
+  async #poll(): Promise<void> {
+    const { api } = this.#options
+    const throttles = api.throttles
+    let moved = false
+    try {
+      moved = await this.#read()
+    } catch (error) {
+      if (error instanceof ExpectedFailure && error.reason === 'Unreachable') this.#options.onTrouble(error.message)
+      else this.#fault = error
+    }
+    this.#polls++
+    if (this.#closed) return
+    for (const listener of this.#listeners) listener()
+    if (this.#fault === undefined) this.#schedule(this.#pace.next({ moved, throttled: api.throttles > throttles }))
+  }
+
+  /** Reads once. @returns whether anything had changed */
+  async #read(): Promise<boolean> {
+    const { api, cluster } = this.#options
+    const answer = await api.call('ecs', 'DescribeServices', { cluster, services: [...this.names] })
+    const full = this.#polls % FULL_READ_EVERY === 0
+    const moved: Watched[] = []
+    const stirring: Watched[] = []
+    for (const watched of this.#watched.values()) {
+      watched.service = answer.services?.find(({ serviceName }) => serviceName === watched.name)
+      const signature = signatureOf(watched.service)
+      const changed = signature !== watched.signature
+      watched.signature = signature
+      this.#recognise(watched)
+      if (changed) moved.push(watched)
+      if (changed || full || shifts(watched.service)) stirring.push(watched)
+    }
+    await this.#readDeployments(stirring)
+    await Promise.all(
+      stirring.map(async watched => {
+        await this.#readTasks(watched)
+        await this.#readTargets(watched)
+      }),
+    )
+    await Promise.all([...this.#watched.values()].map(watched => this.#findSuccessor(watched)))
+    return moved.length > 0
+  }
+
+  /** Whether the service deployment that is current is ours: the one that was not there before, while our deployment is primary. */
+  #recognise(watched: Watched): void {
+    const { service, expected } = watched
+    const primary = primaryOf({ service })
+    const ours = expected.deployment === '' || primary?.id === expected.deployment
+    if (ours && expected.deployment !== '') watched.seen = true
+    const current = service?.currentServiceDeployment ?? ''
+    if (watched.deploymentArn !== '' || current === '' || !ours) return
+    if (expected.deployment !== '' && current === watched.deploymentBefore) return
+    if (expected.deployment === '' && expected.rollsBack) return
+    watched.deploymentArn = current
+  }
+
+  async #readDeployments(stirring: readonly Watched[]): Promise<void> {
+    const open = stirring.filter(
+      ({ deploymentArn, serviceDeployment }) => deploymentArn !== '' && !isOver(serviceDeployment?.status),
+    )
+    if (open.length === 0) return
+    const arns = open.map(({ deploymentArn }) => deploymentArn)
+    const serviceDeployments = await this.#describeDeployments(arns)
+    for (const watched of open)
+      watched.serviceDeployment =
+        serviceDeployments.find(({ serviceDeploymentArn }) => serviceDeploymentArn === watched.deploymentArn) ??
+        watched.serviceDeployment
+  }
+
+  /** Who may not read them has the rollout of the service itself, which says less. */
+  async #describeDeployments(serviceDeploymentArns: readonly string[]): Promise<readonly ServiceDeployment[]> {
+    if (this.#refused) return []
+    try {
+      const answer = await this.#options.api.call('ecs', 'DescribeServiceDeployments', {
+        serviceDeploymentArns: [...serviceDeploymentArns],
+      })
+      return answer.serviceDeployments ?? []
+    } catch (error) {
+      if (!(error instanceof ExpectedFailure) || error.reason !== 'Forbidden') throw error
+      this.#refused = true
+      this.#options.onTrouble(`Followed by the service's rollout alone: ${error.message}`)
+      return []
+    }
+  }
+
+  /** Stopped tasks say what went wrong, running ones which digest they run. */
+  async #readTasks(watched: Watched): Promise<void> {
+    const { api, cluster } = this.#options
+    const list = async (desiredStatus: 'RUNNING' | 'STOPPED'): Promise<readonly string[]> =>
+      (await api.call('ecs', 'ListTasks', { cluster, serviceName: watched.name, desiredStatus, maxResults: DESCRIBED_AT_ONCE }))
+        .taskArns ?? []
+    const primary = primaryOf(watched)
+    const over = isOver(watched.serviceDeployment?.status) || primary?.rolloutState === 'COMPLETED'
+    const runs = (primary?.runningCount ?? 0) > 0
+    const wantsRunning = runs && (over || (watched.service?.loadBalancers ?? []).length > 0)
+    const [stopped, running] = await Promise.all([list('STOPPED'), wantsRunning ? list('RUNNING') : []])
+    const known = (arn: string): boolean => watched.tasks.get(arn)?.lastStatus === 'STOPPED'
+    const wanted = [...new Set([...running, ...stopped])].filter(arn => !known(arn)).slice(0, DESCRIBED_AT_ONCE)
+    const there = new Set([...running, ...stopped])
+    for (const [arn, task] of watched.tasks) if (!there.has(arn) && task.lastStatus !== 'STOPPED') watched.tasks.delete(arn)
+    if (wanted.length > 0) {
+      const { tasks = [] } = await api.call('ecs', 'DescribeTasks', { cluster, tasks: wanted })
+      for (const task of tasks) if (task.taskArn !== undefined) watched.tasks.set(task.taskArn, task)
+    }
+    watched.listed = wantsRunning || !runs
+  }
+
+  async #readTargets(watched: Watched): Promise<void> {
+    const groups = [...new Set((watched.service?.loadBalancers ?? []).flatMap(({ targetGroupArn }) => targetGroupArn ?? []))]
+    const running = [...watched.tasks.values()].some(
+      ({ lastStatus, taskDefinitionArn }) => lastStatus === 'RUNNING' && taskDefinitionArn === watched.expected.taskDefinition,
+    )
+    const over = isOver(watched.serviceDeployment?.status)
+    if (groups.length === 0 || !running || over) {
+      watched.targets = []
+      return
+    }
+    const found = await Promise.all(
+      groups.map(async group => {
+        try {
+          const answer = await this.#options.api.call('elasticloadbalancing', 'DescribeTargetHealth', { TargetGroupArn: group })
+          return (answer.TargetHealthDescriptions ?? []).map(({ Target, TargetHealth }) => ({
+            targetGroup: group,
+            id: Target?.Id ?? '',
+            state: TargetHealth?.State ?? '',
+            reason: TargetHealth?.Reason ?? '',
+            description: TargetHealth?.Description ?? '',
+          }))
+        } catch (error) {
+          // Evidence that may not be read is no reason to give up: ECS stops the task all the same.
+          if (error instanceof ExpectedFailure) return []
+          throw error
+        }
+      }),
+    )
+    watched.targets = found.flat()
+  }
+
+  /** Another deployment has the service: who made it is read once. */
+  async #findSuccessor(watched: Watched): Promise<void> {
+    const { service, expected, seen, successor } = watched
+    const primary = primaryOf({ service })
+    const known = primary === undefined || primary.id === expected.deployment || primary.id === expected.deploymentBefore
+    if (known || !seen || successor !== undefined || expected.rollsBack || primary.taskDefinition === undefined) return
+    watched.successor = await describeRevision(this.#options.api, primary.taskDefinition)
+  }
+}
+
+/** `web:9, registered by arn:…:assumed-role/ci/ada, run https://…`, as far as it may be read. */
+async function describeRevision(api: AwsApi, taskDefinition: string): Promise<string> {
+  const revision = revisionOf(taskDefinition)
+  try {
+    const { taskDefinition: found, tags } = await api.call('ecs', 'DescribeTaskDefinition', { taskDefinition, include: ['TAGS'] })
+    const by = found?.registeredBy === undefined ? '' : `, registered by ${foreignLine(found.registeredBy, 160)}`
+    const run = tagOf(tags, RUN_TAG)
+    return `${revision}${by}${run === undefined ? '' : `, ${foreignLine(run, 160)}`}`
+  } catch (error) {
+    if (!(error instanceof ExpectedFailure)) throw new Error(messageOf(error), { cause: error })
+    return revision
+  }
+}
+
+function waiting(judgement: Judgement): Judgement {
+  return {
+    ...judgement,
+    phase: 'progressing',
+    reason: '',
+    message: `${judgement.workload}: waiting for ECS to show the deployment`,
+  }
+}
+
+/** All of a service that moves during a deployment. */
+function signatureOf(service: Service | undefined): string {
+  const deployments = (service?.deployments ?? []).map(
+    ({ id, status, rolloutState, runningCount, pendingCount, desiredCount, failedTasks }) =>
+      [id, status, rolloutState, runningCount, pendingCount, desiredCount, failedTasks].join(' '),
+  )
+  return [
+    service?.status,
+    service?.desiredCount,
+    service?.currentServiceDeployment,
+    service?.events?.[0]?.id,
+    ...deployments,
+  ].join('|')
+}
+
+/** Strategies that shift traffic go through stages that only the service deployment tells. */
+function shifts(service: Service | undefined): boolean {
+  const strategy = service?.deploymentConfiguration?.strategy
+  return strategy !== undefined && strategy !== 'ROLLING'
+}
