@@ -6,6 +6,7 @@ import { parse } from 'yaml'
 import { repositoryRoot } from '../../scripts/action-file.ts'
 import { figures, GATES } from '../../scripts/false-alarms.ts'
 import { withFalseAlarms, withPresets } from '../../scripts/gate-tables.ts'
+import { parseCheckFile } from '../../src/checks/check-file/read.ts'
 import type { GateQuery } from '../../src/checks/gate/gate.ts'
 import { planGate } from '../../src/checks/gate/plan.ts'
 import type { Provider, Reading } from '../../src/checks/gate/provider.ts'
@@ -56,8 +57,8 @@ function valueFor({ rule }: GateQuery, good: boolean): number {
   return isUpperLimit(limit) === good ? limit.value * 0.9 : limit.value * 1.1
 }
 
-async function play(inputs: Inputs, good: boolean): Promise<GateRun> {
-  const { gate } = planGate(contentOf(inputs))
+async function play(content: GateContent, good: boolean): Promise<GateRun> {
+  const { gate } = planGate(content)
   const clock = new ManualClock(Date.UTC(2026, 0, 1))
   const providerOf = (query: GateQuery): Provider => {
     const series = (value: number, at: number): Reading => ({
@@ -101,10 +102,26 @@ describe('an example', () => {
   test.each(examples.map((inputs, index) => [index, inputs] as const))(
     '%d passes on good values, and fails on bad ones',
     async (_, inputs) => {
-      expect((await play(inputs, true)).verdict).toMatchObject({ result: 'passed' })
-      expect((await play(inputs, false)).verdict).toMatchObject({ result: 'failed' })
+      expect((await play(contentOf(inputs), true)).verdict).toMatchObject({ result: 'passed' })
+      expect((await play(contentOf(inputs), false)).verdict).toMatchObject({ result: 'failed' })
     },
   )
+})
+
+describe('the page on check files', () => {
+  const page = readFileSync(join(repositoryRoot, 'docs/check-file.md'), 'utf8')
+  const gates = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '']) => text).filter(text => /^gate:/m.test(text))
+
+  test('has an example with a gate, which passes on good values, and fails on bad ones', async () => {
+    expect(gates.length).toBe(1)
+    const { content, variables } = parseCheckFile(gates[0] ?? '', 'checks.yml', {})
+    if (content.gate === undefined) throw new Error('it has no gate')
+    expect(planGate(content.gate, text => variables.fill(text)).settings.prometheus?.url).toBe(
+      'http://prometheus.monitoring:9090',
+    )
+    expect((await play(content.gate, true)).verdict).toMatchObject({ result: 'passed' })
+    expect((await play(content.gate, false)).verdict).toMatchObject({ result: 'failed' })
+  })
 })
 
 test('the presets are those of the code', () => {
