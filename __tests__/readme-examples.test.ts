@@ -39,6 +39,7 @@ const VALUES: Readonly<Record<string, string>> = {
   version: '1.4.2',
   release: 'k8s://shop/web/7',
   DEPLOYED_AT: '2026-01-31T12:00:00Z',
+  PROMETHEUS_CA: '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----',
 }
 
 function evaluated(value: unknown): string {
@@ -67,6 +68,13 @@ describe('examples of actions', () => {
     expect(unknownInputs(definition.inputs, env)).toEqual([])
     expect(() => readInputs(definition.inputs, env, definition.check)).not.toThrow()
   })
+})
+
+test.each(readdirSync(join(root, 'actions')))('every input of %s is shown by an example of its README', async name => {
+  const { definition } = (await import(`../actions/${name}/src/definition.ts`)) as { definition: { inputs: InputSpecs } }
+  const own = uses.filter(use => use.document === `actions/${name}/README.md` && use.uses === `org/deploy-actions/${name}@v1`)
+  const shown = new Set(own.flatMap(use => Object.keys(use.with)))
+  expect(Object.keys(definition.inputs).filter(input => !shown.has(input))).toEqual([])
 })
 
 describe('examples of reusable workflows', () => {

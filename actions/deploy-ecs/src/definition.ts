@@ -37,6 +37,8 @@ const inputs = {
   timeout: duration({ default: '15m', atLeast: '1s' }),
   'stable-for': duration({ default: '0s' }),
   'on-failure': choice(['rollback', 'keep'], { default: 'rollback' }),
+  checks: text(),
+  'on-inconclusive': choice(['fail', 'warn'], { default: 'fail' }),
   preflight: choice(['on', 'warn', 'off'], { default: 'on' }),
   'dry-run': boolean({ default: 'false' }),
   'aws-region': text({ parse: parseRegion }),

@@ -1,4 +1,5 @@
 // deploy-ecs: inputs to an ECS platform, the engine's report to outputs.
+import { checkByFile } from '../../../src/checks/check-by-file.ts'
 import { systemClock } from '../../../src/deploy/clock.ts'
 import { type DeployReport, deploy } from '../../../src/deploy/engine.ts'
 import { AwsApi } from '../../../src/ecs/api.ts'
@@ -24,6 +25,7 @@ export async function deployToEcs(inputs: Inputs, runner: Runner): Promise<Outco
     onTrouble: sentence => log.info(sentence),
   })
   try {
+    const check = inputs.checks === '' ? undefined : await checkByFile(inputs.checks, runner)
     log.info(`Deploying ${services.join(', ')} to cluster ${cluster}`)
     const target = deployTarget({
       api,
@@ -59,6 +61,8 @@ export async function deployToEcs(inputs: Inputs, runner: Runner): Promise<Outco
       timeoutMs: inputs.timeout,
       stableForMs: inputs['stable-for'],
       onFailure: inputs['on-failure'],
+      check,
+      onInconclusive: inputs['on-inconclusive'],
       firstDeploy: 'allow',
       dryRun: inputs['dry-run'],
       clock: systemClock,
@@ -105,6 +109,7 @@ function outcomeOf(
     reason: report.reason,
     message: report.message,
     green: report.result === 'deployed' || report.result === 'unchanged',
+    warning: report.checks.some(check => check.result === 'inconclusive'),
     summary: deployReport(report, { ...context, title: 'Deploy' }),
     outputs: {
       release: report.release,

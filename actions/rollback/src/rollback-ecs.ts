@@ -1,4 +1,5 @@
 // rollback on ECS: an older revision as the target of a deployment by the same engine.
+import { checkByFile } from '../../../src/checks/check-by-file.ts'
 import { systemClock } from '../../../src/deploy/clock.ts'
 import { type DeployReport, deploy } from '../../../src/deploy/engine.ts'
 import { AwsApi } from '../../../src/ecs/api.ts'
@@ -11,6 +12,7 @@ import type { Outcome, Runner } from '../../../src/runner/action.ts'
 import { ExpectedFailure } from '../../../src/runner/failure.ts'
 import type { InputValues } from '../../../src/runner/inputs.ts'
 import type { definition, RollbackOutput } from './definition.ts'
+import { issueOf } from './incident.ts'
 
 type Inputs = InputValues<(typeof definition)['inputs']>
 
@@ -58,6 +60,10 @@ export async function rollbackOnEcs(inputs: Inputs, runner: Runner): Promise<Out
       stableForMs: inputs['stable-for'],
       // An older revision that does not come up goes back as well: what was serving a minute ago is better than what never did.
       onFailure: 'rollback',
+      check: inputs.checks === '' ? undefined : await checkByFile(inputs.checks, runner),
+      // Back to the bad revision is no way out, whatever the checks say of the older one.
+      onCheckFailure: 'keep',
+      onInconclusive: inputs['on-inconclusive'],
       firstDeploy: 'allow',
       dryRun: inputs['dry-run'],
       clock: systemClock,
@@ -67,7 +73,10 @@ export async function rollbackOnEcs(inputs: Inputs, runner: Runner): Promise<Out
       onRemembered: release => runner.saveState('release', release),
     })
     if (!report.unfinished) runner.saveState('release', '')
-    return outcomeOf(asRollback(report), chosen, { app: services.join(', '), seconds: (systemClock.now() - startedAt) / 1_000 })
+    const seconds = (systemClock.now() - startedAt) / 1_000
+    const outcome = outcomeOf(asRollback(report), chosen, { app: services.join(', '), seconds })
+    const issue = await issueOf(inputs, outcome, known.join(' '), runner)
+    return { ...outcome, outputs: { ...outcome.outputs, 'issue-number': issue } }
   } finally {
     api.close()
   }
@@ -100,6 +109,7 @@ function outcomeOf(
     reason: report.reason,
     message: report.message,
     green: report.result === 'rolled-back' || report.result === 'unchanged',
+    warning: report.checks.some(check => check.result === 'inconclusive'),
     summary: deployReport(report, {
       ...context,
       title: 'Rollback',

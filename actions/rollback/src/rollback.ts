@@ -16,8 +16,8 @@ import { deployReport, type ReportContext } from '../../../src/report/deploy-rep
 import type { Outcome, Runner } from '../../../src/runner/action.ts'
 import { ExpectedFailure } from '../../../src/runner/failure.ts'
 import type { InputValues } from '../../../src/runner/inputs.ts'
-import { runAddress } from '../../../src/runner/run-address.ts'
 import type { definition, RollbackOutput } from './definition.ts'
+import { issueOf } from './incident.ts'
 
 type Inputs = InputValues<(typeof definition)['inputs']>
 
@@ -108,24 +108,6 @@ export async function rollback(inputs: Inputs, runner: Runner): Promise<Outcome<
   } finally {
     runner.saveState('lock', '')
     await connection.close()
-  }
-}
-
-/** The number of the incident's issue, where one is wanted and something was rolled back, or should have been. That it can't be written is a warning. */
-async function issueOf(inputs: Inputs, outcome: Outcome<RollbackOutput>, subject: string, { env, log }: Runner): Promise<string> {
-  if (!inputs['incident-issue'] || inputs['dry-run'] || outcome.result === 'unchanged') return ''
-  const title = inputs['incident-title'] === '' ? `${subject} was rolled back` : inputs['incident-title']
-  const run = runAddress(env)
-  const report = log.redact(`${outcome.summary ?? outcome.message}${run === '' ? '' : `\n\n[The run](${run})`}\n`)
-  try {
-    const { reportIncident } = await import('../../../src/report/incident-issue.ts')
-    const number = await reportIncident({ subject, title, report }, { token: inputs['github-token'], env })
-    log.info(`The incident is issue #${number}`)
-    return String(number)
-  } catch (error) {
-    if (!(error instanceof ExpectedFailure)) throw error
-    log.warning(error.message)
-    return ''
   }
 }
 
