@@ -120,7 +120,7 @@ describe('an app from its first release on', () => {
       /pod web-\S+, container app ended with exit code 3 .*Its log ends with "no database".*was put back and is healthy/,
     )
     expect(run.annotations.filter(({ level }) => level === 'error')).toHaveLength(1)
-    expect(run.summary).toMatch(/no database[\s\S]*kubectl -n/)
+    expect(run.summary).toMatch(/no database[\s\S]*kubectl (--context \S+ )?-n/)
     expect([meant('deployment', 'web'), meant('configmap', 'web'), meant('service', 'web')]).toEqual(before)
     expect(
       space.get('configmap', 'web')?.metadata.managedFields?.map(({ manager, operation }) => `${manager} ${operation}`),
