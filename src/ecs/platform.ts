@@ -10,6 +10,14 @@ import { ExpectedFailure, messageOf } from '../runner/failure.ts'
 import type { Log } from '../runner/log.ts'
 import { runAddress } from '../runner/run-address.ts'
 import { type AwsApi, AwsFailure } from './api.ts'
+import {
+  activeCodeDeployment,
+  type CodeDeployNames,
+  createCodeDeployment,
+  isCodeDeploys,
+  readCodeDeployment,
+  stopCodeDeployment,
+} from './code-deploy.ts'
 import { diagnose } from './diagnosis.ts'
 import { isRollingBack, primaryOf } from './judge/service-deployment.ts'
 import { type Expectation, revisionOf } from './judge/snapshot.ts'
@@ -62,6 +70,7 @@ export interface EcsPlatformOptions {
   /** @throws ExpectedFailure */
   readonly target: (live: readonly LiveService[]) => Promise<readonly Wanted[]>
   readonly lookAhead?: LookAhead
+  readonly codeDeploy?: CodeDeployNames
   readonly lockWaitMs: number
   readonly env: NodeJS.ProcessEnv
   readonly clock: Clock
@@ -92,6 +101,8 @@ interface Passage {
   digests: Readonly<Record<string, string>>
   /** `ecs-svc/…` that our UpdateService began. */
   deployment: string
+  /** CodeDeploy's name of the deployment; empty where it made none. */
+  codeDeployment: string
   touched: boolean
   /** How it was put back. */
   restored: 'no' | 'by ecs' | 'by us' | 'left'
@@ -141,6 +152,7 @@ export class EcsPlatform implements Platform {
       }),
     )
     this.#passages = live.map((each, index) => passageOf(each, wanted[index], before[index], unfinished[index] !== undefined))
+    for (const [index, passage] of this.#passages.entries()) refuseForCodeDeploy(passage, services[index] ?? {})
     if (lookAhead !== undefined) {
       const digests = await lookAhead(
         live.map((each, index) => ({ live: each, definition: wanted[index]?.definition ?? each.revision.definition })),
@@ -213,6 +225,7 @@ export class EcsPlatform implements Platform {
           return this.#expectUnchanged(passage, service)
         const since = this.#options.clock.now()
         passage.touched = true
+        if (isCodeDeploys(service)) return this.#deployByCodeDeploy(passage, revision, service)
         const answer = await api.call('ecs', 'UpdateService', {
           cluster,
           service: passage.name,
@@ -385,6 +398,7 @@ export class EcsPlatform implements Platform {
           revision,
           digests: {},
           deployment: primary?.taskDefinition === revision.arn ? (primary.id ?? '') : '',
+          codeDeployment: '',
           touched: true,
           restored: 'no',
         }
@@ -397,7 +411,10 @@ export class EcsPlatform implements Platform {
   /** ECS's own name of the deployments that this run began; empty where it began none. */
   get deploymentIds(): string {
     return this.#passages
-      .flatMap(({ name, deployment }) => this.#watch.snapshot(name)?.serviceDeployment?.serviceDeploymentArn ?? deployment)
+      .flatMap(
+        ({ name, deployment, codeDeployment }) =>
+          this.#watch.snapshot(name)?.serviceDeployment?.serviceDeploymentArn ?? (codeDeployment || deployment),
+      )
       .join('\n')
   }
 
@@ -481,6 +498,30 @@ export class EcsPlatform implements Platform {
     this.#watch.expect(passage.name, expected, service, { deploymentArn })
   }
 
+  async #deployByCodeDeploy(passage: Passage, revision: Revision, service: Service): Promise<void> {
+    const { api, cluster, clock, codeDeploy = { application: '', group: '' } } = this.#options
+    const since = clock.now()
+    passage.codeDeployment = await createCodeDeployment(api, codeDeploy, cluster, service, revision.arn)
+    this.#expect(passage, revision, service, since, '', { codeDeployment: passage.codeDeployment })
+  }
+
+  /** CodeDeploy puts the old task set back where it is at it; where it has ended well, the old revision is deployed again. */
+  async #restoreByCodeDeploy(passage: Passage, service: Service): Promise<string> {
+    const { api, cluster, clock, codeDeploy = { application: '', group: '' } } = this.#options
+    const id = passage.codeDeployment || (await activeCodeDeployment(api, codeDeploy, cluster, passage.name))
+    const primary = primaryOf({ service })
+    const stopped = id !== '' && (await stopCodeDeployment(api, id))
+    const ended = id === '' || stopped ? undefined : await readCodeDeployment(api, id, cluster, passage.name)
+    if (!stopped && (ended === undefined || ended.status === 'Succeeded') && primary?.taskDefinition !== passage.before.arn) {
+      await this.#deployByCodeDeploy(passage, passage.before, service)
+      passage.restored = 'by us'
+      return `service/${passage.name} to ${passage.before.name}, by a new deployment of CodeDeploy's`
+    }
+    passage.restored = 'by ecs'
+    this.#expect(passage, passage.before, service, clock.now(), '', { rollsBack: true, digests: {} })
+    return `service/${passage.name} to ${passage.before.name}, by CodeDeploy's rollback`
+  }
+
   /** Puts one service back. @returns what was done, for people */
   async #restore(passage: Passage): Promise<string> {
     const { api, cluster, clock } = this.#options
@@ -493,6 +534,7 @@ export class EcsPlatform implements Platform {
     const [service] = await readServices(api, cluster, [passage.name])
     if (service === undefined) throw new ExpectedFailure('NotFound', `Service ${passage.name} is gone.`)
     this.#lock.assertHeld([service])
+    if (isCodeDeploys(service)) return this.#restoreByCodeDeploy(passage, service)
     const primary = primaryOf({ service })
     const own = passage.revision ?? passage.live
     const begun =
@@ -617,6 +659,7 @@ function passageOf(
     revision: wanted.revision ?? (same ? live : undefined),
     digests: {},
     deployment: '',
+    codeDeployment: '',
     // What a killed run has changed is put back with this one, should it fail.
     touched: unfinished,
     restored: 'no',
@@ -650,11 +693,15 @@ function refuseOtherControllers({ serviceName, deploymentController }: Service):
       'InvalidInput',
       `Service ${serviceName} has the deployment controller EXTERNAL: its task sets belong to another tool, which has to deploy them. Nothing was changed.`,
     )
-  if (type === 'CODE_DEPLOY')
-    throw new ExpectedFailure(
-      'InvalidInput',
-      `Service ${serviceName} is deployed by CodeDeploy (deployment controller CODE_DEPLOY), which UpdateService may not do. Nothing was changed.`,
-    )
+}
+
+/** CodeDeploy takes a revision, and nothing else of a service. */
+function refuseForCodeDeploy(passage: Passage, service: Service): void {
+  if (!isCodeDeploys(service) || (Object.keys(passage.change.input).length === 0 && !passage.forced)) return
+  throw new ExpectedFailure(
+    'InvalidInput',
+    `Service ${passage.name} is deployed by CodeDeploy, which takes a new revision and nothing else: leave out ${passage.change.details.map(detail => detail.replace(/:.*/, '')).join(', ')}. Nothing was changed.`,
+  )
 }
 
 function found(revisions: readonly Revision[], arn: string | undefined): Revision {

@@ -136,6 +136,11 @@ const culpritOf = (end: TaskEnd): string =>
 
 /** Tasks of our deployment. Those that were stopped before it, or that another deployment started, are no fault of it. */
 export function tasksOf({ tasks, expected, service }: ServiceSnapshot): readonly Task[] {
+  // Which task set is the deployment's own CodeDeploy does not tell; its revision is new, and so are its tasks.
+  if (expected.codeDeployment !== undefined)
+    return tasks.filter(
+      task => task.taskDefinitionArn === expected.taskDefinition && (timeOf(task.createdAt) ?? 0) + 1_000 >= expected.since,
+    )
   const deployment = expected.deployment === '' ? primaryOf({ service })?.id : expected.deployment
   return tasks
     .filter(task => task.startedBy === deployment && task.taskDefinitionArn === expected.taskDefinition)
@@ -144,8 +149,12 @@ export function tasksOf({ tasks, expected, service }: ServiceSnapshot): readonly
 }
 
 function runningCount({ service, expected }: ServiceSnapshot, running: readonly Task[]): number {
-  const own = service?.deployments?.find(({ id, status }) =>
-    expected.deployment === '' ? status === 'PRIMARY' : id === expected.deployment,
+  const own = service?.deployments?.find(({ id, status, taskDefinition }) =>
+    expected.codeDeployment !== undefined
+      ? taskDefinition === expected.taskDefinition
+      : expected.deployment === ''
+        ? status === 'PRIMARY'
+        : id === expected.deployment,
   )
   return own?.runningCount ?? running.length
 }
@@ -190,7 +199,8 @@ function complete(snapshot: ServiceSnapshot, known: Known, fail: (reason: string
     return waiting(`${revisionOf(primary?.taskDefinition)} is still shown, ${revisionOf(expected.taskDefinition)} is to run`)
   }
   const others = (service?.deployments ?? []).length - 1
-  if (others > 0 && snapshot.serviceDeployment === undefined) return waiting('old tasks are still to end')
+  if (others > 0 && snapshot.serviceDeployment === undefined && snapshot.codeDeployment === undefined)
+    return waiting('old tasks are still to end')
   const missing = known.total - (primary.runningCount ?? 0)
   // A daemon has no count of its own choice.
   if (service?.schedulingStrategy !== 'DAEMON' && missing > 0)
