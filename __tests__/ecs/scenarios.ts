@@ -48,6 +48,13 @@ export const GOOD: readonly ScenarioRow[] = [
     message: /1\/1 ready/,
   },
   {
+    name: 'two of ten that crash once',
+    seed: { desiredCount: 10 },
+    scene: { images: { 'web:2': [{ exit: { code: 1, after: 2 } }, { exit: { code: 1, after: 4 } }, {}] } },
+    result: 'deployed',
+    message: /10\/10 ready/,
+  },
+  {
     name: 'one pull that times out',
     seed: { desiredCount: 1 },
     scene: { images: { 'web:2': [{ pull: 'timeout' }, {}] } },

@@ -42,6 +42,7 @@ export async function finishRelease(
       cluster,
       services: addresses.map(({ service }) => service),
       target: () => Promise.reject(new Error('a release that is put back has no target')),
+      codeDeploy: { application: given('codedeploy-application').trim(), group: given('codedeploy-deployment-group').trim() },
       lockWaitMs: LOCK_WAIT_MS,
       env,
       clock,

@@ -3,6 +3,7 @@ import type { Service, Tag, TaskDefinition } from '@aws-sdk/client-ecs'
 import { closest } from '../runner/closest-name.ts'
 import { ExpectedFailure } from '../runner/failure.ts'
 import { type AwsApi, AwsFailure } from './api.ts'
+import { withTaskSets } from './code-deploy.ts'
 import { type Definition, registrable } from './task-definition.ts'
 
 /** A registered revision. */
@@ -27,7 +28,7 @@ export async function readServices(api: AwsApi, cluster: string, names: readonly
   }
   const missing = names.filter(name => !found.some(({ serviceName, status }) => serviceName === name && status !== 'INACTIVE'))
   if (missing.length > 0) throw await noService(api, cluster, missing, found)
-  return names.flatMap(name => found.find(({ serviceName }) => serviceName === name) ?? [])
+  return names.flatMap(name => found.find(({ serviceName }) => serviceName === name) ?? []).map(withTaskSets)
 }
 
 async function noCluster(api: AwsApi, cluster: string): Promise<ExpectedFailure> {

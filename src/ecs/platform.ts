@@ -3,18 +3,36 @@ import type { Service, Tag } from '@aws-sdk/client-ecs'
 import type { Clock } from '../deploy/clock.ts'
 import type { Observation } from '../deploy/follow.ts'
 import { lockHolder } from '../deploy/lock-holder.ts'
-import type { Change, Culprit, Plan, Platform, Proof, ReleaseStatus } from '../deploy/platform.ts'
+import type { Culprit, Plan, Platform, Proof, ReleaseStatus } from '../deploy/platform.ts'
 import { formatReleaseAddress } from '../deploy/release-address.ts'
 import type { Verdict } from '../deploy/verdict.ts'
 import { ExpectedFailure, messageOf } from '../runner/failure.ts'
 import type { Log } from '../runner/log.ts'
 import { runAddress } from '../runner/run-address.ts'
 import { type AwsApi, AwsFailure } from './api.ts'
+import {
+  activeCodeDeployment,
+  type CodeDeployNames,
+  createCodeDeployment,
+  isCodeDeploys,
+  readCodeDeployment,
+  stopCodeDeployment,
+} from './code-deploy.ts'
 import { diagnose } from './diagnosis.ts'
 import { isRollingBack, primaryOf } from './judge/service-deployment.ts'
 import { type Expectation, revisionOf } from './judge/snapshot.ts'
 import { type Revision, readRevision, readServices, revisionOfAnswer } from './live-service.ts'
-import { changeOfService, type ServiceChange, type ServiceSettings } from './service-change.ts'
+import {
+  changeOf,
+  changes,
+  type LiveService,
+  type Passage,
+  passageOf,
+  refuseForCodeDeploy,
+  refuseOtherControllers,
+  unfinishedNote,
+  type Wanted,
+} from './passage.ts'
 import { ServiceLock } from './service-lock.ts'
 import { ServiceWatch } from './service-watch.ts'
 import {
@@ -26,29 +44,11 @@ import {
   releaseValue,
   statusTag,
   tagValue,
-  type Undo,
   undoKeys,
   undoOf,
   undoTags,
 } from './tags.ts'
-import { type Definition, describeDifference, differences, diffOf, essentialOf, imagesOf } from './task-definition.ts'
-
-/** A service and the revision it runs. */
-export interface LiveService {
-  readonly name: string
-  readonly service: Service
-  readonly revision: Revision
-}
-
-/** What is to be made of a service. */
-export interface Wanted {
-  /** What is to run. It is registered unless it means the same as what runs. */
-  readonly definition: Definition
-  readonly tags: readonly Tag[]
-  /** A revision that is registered already: a rollback's. It keeps the status it has. */
-  readonly revision?: Revision
-  readonly settings: ServiceSettings
-}
+import { type Definition, differences, diffOf, essentialOf, imagesOf } from './task-definition.ts'
 
 /** Finds out what would keep the release from coming up, and the digests that must run, by image. @throws ExpectedFailure */
 export type LookAhead = (
@@ -62,39 +62,12 @@ export interface EcsPlatformOptions {
   /** @throws ExpectedFailure */
   readonly target: (live: readonly LiveService[]) => Promise<readonly Wanted[]>
   readonly lookAhead?: LookAhead
+  readonly codeDeploy?: CodeDeployNames
   readonly lockWaitMs: number
   readonly env: NodeJS.ProcessEnv
   readonly clock: Clock
   readonly log: Log
   readonly cancelled: AbortSignal
-}
-
-/** One service on its way. */
-interface Passage {
-  readonly name: string
-  readonly arn: string
-  /** What was live when this run began. */
-  readonly live: Revision
-  /** What is put back: what was live, or, where a killed run is taken up, what was live before that. */
-  readonly before: Revision
-  readonly deploymentBefore: string
-  readonly deploymentArnBefore: string
-  readonly undo: Undo
-  readonly definition: Definition
-  readonly tags: readonly Tag[]
-  readonly change: ServiceChange
-  readonly forced: boolean
-  readonly keepsStatus: boolean
-  /** True where ECS's own rollback leads to `before`: it goes to the last revision whose deployment was complete. */
-  readonly ecsKnows: boolean
-  /** What is to run; undefined until it is registered. */
-  revision: Revision | undefined
-  digests: Readonly<Record<string, string>>
-  /** `ecs-svc/…` that our UpdateService began. */
-  deployment: string
-  touched: boolean
-  /** How it was put back. */
-  restored: 'no' | 'by ecs' | 'by us' | 'left'
 }
 
 export class EcsPlatform implements Platform {
@@ -141,6 +114,7 @@ export class EcsPlatform implements Platform {
       }),
     )
     this.#passages = live.map((each, index) => passageOf(each, wanted[index], before[index], unfinished[index] !== undefined))
+    for (const [index, passage] of this.#passages.entries()) refuseForCodeDeploy(passage, services[index] ?? {})
     if (lookAhead !== undefined) {
       const digests = await lookAhead(
         live.map((each, index) => ({ live: each, definition: wanted[index]?.definition ?? each.revision.definition })),
@@ -213,6 +187,7 @@ export class EcsPlatform implements Platform {
           return this.#expectUnchanged(passage, service)
         const since = this.#options.clock.now()
         passage.touched = true
+        if (isCodeDeploys(service)) return this.#deployByCodeDeploy(passage, revision, service)
         const answer = await api.call('ecs', 'UpdateService', {
           cluster,
           service: passage.name,
@@ -385,6 +360,7 @@ export class EcsPlatform implements Platform {
           revision,
           digests: {},
           deployment: primary?.taskDefinition === revision.arn ? (primary.id ?? '') : '',
+          codeDeployment: '',
           touched: true,
           restored: 'no',
         }
@@ -397,7 +373,10 @@ export class EcsPlatform implements Platform {
   /** ECS's own name of the deployments that this run began; empty where it began none. */
   get deploymentIds(): string {
     return this.#passages
-      .flatMap(({ name, deployment }) => this.#watch.snapshot(name)?.serviceDeployment?.serviceDeploymentArn ?? deployment)
+      .flatMap(
+        ({ name, deployment, codeDeployment }) =>
+          this.#watch.snapshot(name)?.serviceDeployment?.serviceDeploymentArn ?? (codeDeployment || deployment),
+      )
       .join('\n')
   }
 
@@ -481,6 +460,30 @@ export class EcsPlatform implements Platform {
     this.#watch.expect(passage.name, expected, service, { deploymentArn })
   }
 
+  async #deployByCodeDeploy(passage: Passage, revision: Revision, service: Service): Promise<void> {
+    const { api, cluster, clock, codeDeploy = { application: '', group: '' } } = this.#options
+    const since = clock.now()
+    passage.codeDeployment = await createCodeDeployment(api, codeDeploy, cluster, service, revision.arn)
+    this.#expect(passage, revision, service, since, '', { codeDeployment: passage.codeDeployment })
+  }
+
+  /** CodeDeploy puts the old task set back where it is at it; where it has ended well, the old revision is deployed again. */
+  async #restoreByCodeDeploy(passage: Passage, service: Service): Promise<string> {
+    const { api, cluster, clock, codeDeploy = { application: '', group: '' } } = this.#options
+    const id = passage.codeDeployment || (await activeCodeDeployment(api, codeDeploy, cluster, passage.name))
+    const primary = primaryOf({ service })
+    const stopped = id !== '' && (await stopCodeDeployment(api, id))
+    const ended = id === '' || stopped ? undefined : await readCodeDeployment(api, id, cluster, passage.name)
+    if (!stopped && (ended === undefined || ended.status === 'Succeeded') && primary?.taskDefinition !== passage.before.arn) {
+      await this.#deployByCodeDeploy(passage, passage.before, service)
+      passage.restored = 'by us'
+      return `service/${passage.name} to ${passage.before.name}, by a new deployment of CodeDeploy's`
+    }
+    passage.restored = 'by ecs'
+    this.#expect(passage, passage.before, service, clock.now(), '', { rollsBack: true, digests: {} })
+    return `service/${passage.name} to ${passage.before.name}, by CodeDeploy's rollback`
+  }
+
   /** Puts one service back. @returns what was done, for people */
   async #restore(passage: Passage): Promise<string> {
     const { api, cluster, clock } = this.#options
@@ -493,6 +496,7 @@ export class EcsPlatform implements Platform {
     const [service] = await readServices(api, cluster, [passage.name])
     if (service === undefined) throw new ExpectedFailure('NotFound', `Service ${passage.name} is gone.`)
     this.#lock.assertHeld([service])
+    if (isCodeDeploys(service)) return this.#restoreByCodeDeploy(passage, service)
     const primary = primaryOf({ service })
     const own = passage.revision ?? passage.live
     const begun =
@@ -583,78 +587,6 @@ export class EcsPlatform implements Platform {
   #throwIfCancelled(): void {
     if (this.#options.cancelled.aborted) throw new ExpectedFailure('Cancelled', 'Cancelled in the middle of the change.')
   }
-}
-
-/** Whether the release does anything to the service, or has to finish what a killed run began. */
-function changes({ change, revision, live, forced, before }: Passage): boolean {
-  return revision?.arn !== live.arn || forced || Object.keys(change.input).length > 0 || before.arn !== live.arn
-}
-
-function passageOf(
-  { name, service, revision: live }: LiveService,
-  wanted: Wanted | undefined,
-  before: Revision | undefined,
-  unfinished: boolean,
-): Passage {
-  if (wanted === undefined || before === undefined) throw new Error(`nothing is wanted of service ${name}`)
-  const change = changeOfService(service, wanted.settings)
-  const same = differences(live.definition, wanted.definition).length === 0 && wanted.definition.family === live.definition.family
-  const primary = primaryOf({ service })
-  return {
-    name,
-    arn: service.serviceArn ?? '',
-    live,
-    before,
-    deploymentBefore: primary?.id ?? '',
-    deploymentArnBefore: service.currentServiceDeployment ?? '',
-    undo: { ...change.undo, ...(unfinished ? undoOf(service.tags) : {}) },
-    definition: wanted.definition,
-    tags: wanted.tags,
-    change,
-    forced: wanted.settings.forceNewDeployment,
-    keepsStatus: wanted.revision !== undefined,
-    ecsKnows: before.arn === live.arn && primary?.rolloutState !== 'IN_PROGRESS' && primary?.rolloutState !== 'FAILED',
-    revision: wanted.revision ?? (same ? live : undefined),
-    digests: {},
-    deployment: '',
-    // What a killed run has changed is put back with this one, should it fail.
-    touched: unfinished,
-    restored: 'no',
-  }
-}
-
-function changeOf(passage: Passage): Change {
-  const { name, live, definition, revision, change } = passage
-  const found = revision?.arn === live.arn ? [] : differences(live.definition, definition)
-  const images = found.filter(({ path }) => path.endsWith('.image'))
-  const others = found.filter(({ path }) => !path.endsWith('.image'))
-  const shown = [...images, ...others].slice(0, 8).map(describeDifference)
-  const details = [
-    ...(revision !== undefined && revision.arn !== live.arn ? [`revision: ${live.name} -> ${revision.name}`] : []),
-    ...shown,
-    ...(found.length > shown.length ? [`and ${found.length - shown.length} more fields`] : []),
-    ...change.details,
-  ]
-  return { object: `service/${name}`, action: details.length === 0 ? 'none' : 'change', details }
-}
-
-function unfinishedNote(service: Service): ReleaseNote | undefined {
-  const note = releaseNote(service)
-  return note?.status === 'pending' ? note : undefined
-}
-
-function refuseOtherControllers({ serviceName, deploymentController }: Service): void {
-  const type = deploymentController?.type ?? 'ECS'
-  if (type === 'EXTERNAL')
-    throw new ExpectedFailure(
-      'InvalidInput',
-      `Service ${serviceName} has the deployment controller EXTERNAL: its task sets belong to another tool, which has to deploy them. Nothing was changed.`,
-    )
-  if (type === 'CODE_DEPLOY')
-    throw new ExpectedFailure(
-      'InvalidInput',
-      `Service ${serviceName} is deployed by CodeDeploy (deployment controller CODE_DEPLOY), which UpdateService may not do. Nothing was changed.`,
-    )
 }
 
 function found(revisions: readonly Revision[], arn: string | undefined): Revision {

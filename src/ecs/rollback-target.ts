@@ -4,7 +4,7 @@ import { parseReference } from '../image/reference.ts'
 import { ExpectedFailure } from '../runner/failure.ts'
 import type { AwsApi } from './api.ts'
 import { type Revision, readRevision } from './live-service.ts'
-import type { LiveService, Wanted } from './platform.ts'
+import type { LiveService, Wanted } from './passage.ts'
 import { releaseNote, statusOf } from './tags.ts'
 import { imagesOf } from './task-definition.ts'
 

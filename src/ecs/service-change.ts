@@ -86,6 +86,7 @@ function strategyOf(
   const { strategy, steps = [], bakeTimeMinutes } = settings
   const bake = bakeTimeMinutes === undefined ? {} : { bakeTimeInMinutes: bakeTimeMinutes }
   if (strategy === undefined) return bake
+  if (strategy === 'codedeploy' && service.deploymentController?.type === 'CODE_DEPLOY') return bake
   if (strategy === 'codedeploy')
     throw new ExpectedFailure(
       'InvalidInput',

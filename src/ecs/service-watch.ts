@@ -6,6 +6,8 @@ import { combine, type Judgement, type Verdict } from '../deploy/verdict.ts'
 import { ExpectedFailure, messageOf } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import type { AwsApi } from './api.ts'
+import { readCodeDeployment, withTaskSets } from './code-deploy.ts'
+import type { CodeDeployment } from './judge/code-deploy.ts'
 import { judgeService } from './judge/service.ts'
 import { isOver, primaryOf } from './judge/service-deployment.ts'
 import { type Expectation, revisionOf, type ServiceSnapshot, type TargetState } from './judge/snapshot.ts'
@@ -27,6 +29,7 @@ interface Watched {
   deploymentBefore: string
   serviceDeployment: ServiceDeployment | undefined
   deploymentArn: string
+  codeDeployment: CodeDeployment | undefined
   seen: boolean
   successor: string | undefined
   readonly tasks: Map<string, Task>
@@ -71,6 +74,7 @@ export class ServiceWatch {
       // ECS's own rollback is the same service deployment.
       serviceDeployment: same ? known.serviceDeployment : undefined,
       deploymentArn: same ? known.deploymentArn : '',
+      codeDeployment: undefined,
       seen: false,
       successor: undefined,
       tasks: known?.tasks ?? new Map(),
@@ -164,7 +168,8 @@ export class ServiceWatch {
     const moved: Watched[] = []
     const stirring: Watched[] = []
     for (const watched of this.#watched.values()) {
-      watched.service = answer.services?.find(({ serviceName }) => serviceName === watched.name)
+      const service = answer.services?.find(({ serviceName }) => serviceName === watched.name)
+      watched.service = service === undefined ? undefined : withTaskSets(service)
       const signature = signatureOf(watched.service)
       const changed = signature !== watched.signature
       watched.signature = signature
@@ -172,7 +177,10 @@ export class ServiceWatch {
       if (changed) moved.push(watched)
       if (changed || full || shifts(watched.service)) stirring.push(watched)
     }
-    await this.#readDeployments(stirring)
+    await Promise.all([
+      this.#readDeployments(stirring),
+      ...[...this.#watched.values()].map(watched => this.#readCodeDeployment(watched)),
+    ])
     await Promise.all(
       stirring.map(async watched => {
         await this.#readTasks(watched)
@@ -194,6 +202,12 @@ export class ServiceWatch {
     if (expected.deployment !== '' && current === watched.deploymentBefore) return
     if (expected.deployment === '' && expected.rollsBack) return
     watched.deploymentArn = current
+  }
+
+  async #readCodeDeployment(watched: Watched): Promise<void> {
+    const { api, cluster } = this.#options
+    const id = watched.expected.codeDeployment
+    if (id !== undefined) watched.codeDeployment = await readCodeDeployment(api, id, cluster, watched.name)
   }
 
   async #readDeployments(stirring: readonly Watched[]): Promise<void> {

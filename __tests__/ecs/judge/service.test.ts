@@ -335,6 +335,7 @@ describe('does not fail', () => {
   const waits: readonly (readonly [string, ServiceSnapshot, number?])[] = [
     ['one crash', snapshot({ tasks: [crashed()] })],
     ['two crashes beside tasks that run', snapshot({ service: running(1), tasks: [crashed(), crashed(), task()] })],
+    ['two crashes beside tasks that only ECS has counted', snapshot({ service: running(1), tasks: [crashed(), crashed()] })],
     ['one pull that timed out', snapshot({ tasks: [failedToStart(PULL_TIMEOUT)] })],
     ['one time-out towards Secrets Manager', snapshot({ tasks: [failedToStart(NO_WAY)] })],
     [

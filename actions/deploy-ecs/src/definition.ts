@@ -32,6 +32,8 @@ const inputs = {
   strategy: text({ parse: parseStrategy }),
   steps: text({ parse: parseSteps }),
   'bake-time': text({ parse: parseBakeTime }),
+  'codedeploy-application': text(),
+  'codedeploy-deployment-group': text(),
   'circuit-breaker': choice(['keep', 'on', 'off'], { default: 'keep' }),
   alarms: list(),
   timeout: duration({ default: '15m', atLeast: '1s' }),

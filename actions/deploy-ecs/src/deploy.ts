@@ -51,6 +51,7 @@ export async function deployToEcs(inputs: Inputs, runner: Runner): Promise<Outco
       services,
       target,
       lookAhead: preflight({ api, mode: inputs.preflight, alarms: inputs.alarms, log }),
+      codeDeploy: { application: inputs['codedeploy-application'], group: inputs['codedeploy-deployment-group'] },
       lockWaitMs: inputs['lock-timeout'],
       env,
       clock: systemClock,

@@ -1,6 +1,7 @@
 // What ECS itself says of the deployment: its status, the breaker's count, alarms; and whether another one has taken its place.
 import type { Deployment, ServiceDeployment } from '@aws-sdk/client-ecs'
 import { foreignLine } from '../../runner/foreign-text.ts'
+import { wordOfCodeDeploy } from './code-deploy.ts'
 import { revisionOf, type ServiceSnapshot } from './snapshot.ts'
 
 /** ECS's own word on a deployment. */
@@ -25,7 +26,10 @@ export function primaryOf({ service }: Pick<ServiceSnapshot, 'service'>): Deploy
 
 /** What ECS says of our own deployment, going forward. */
 export function wordOnDeployment(snapshot: ServiceSnapshot): Word {
-  const { serviceDeployment } = snapshot
+  const { serviceDeployment, codeDeployment, expected } = snapshot
+  if (codeDeployment !== undefined) return wordOfCodeDeploy(codeDeployment)
+  if (expected.codeDeployment !== undefined)
+    return { phase: 'progressing', message: `CodeDeploy's deployment ${expected.codeDeployment} was created` }
   if (serviceDeployment?.status !== undefined) return wordOf(serviceDeployment, snapshot)
   return wordOfRollout(snapshot)
 }

@@ -38,9 +38,10 @@ function judgeForward(snapshot: ServiceSnapshot, base: Known, now: number): Judg
   if (wrong !== undefined) return fail('DigestMismatch', wrong.message, wrong.culprit)
   const word = wordOnDeployment(snapshot)
   if (word.phase === 'failed' && word.reason === 'Superseded') return fail(word.reason, word.message)
-  const findings = [judgeEnds(ends, running, base.total), judgeTargets(snapshot, running, ends, now)].flatMap(
-    found => found ?? [],
-  )
+  const findings = [
+    judgeEnds(ends, Math.max(running.length, known.ready), base.total),
+    judgeTargets(snapshot, running, ends, now),
+  ].flatMap(found => found ?? [])
   const finding = findings.find(({ doomed }) => doomed) ?? findings[0]
   const events = judgeEvents(snapshot, now)
   if (word.phase === 'failed') return failedByEcs(word, ends, events, fail)
@@ -98,11 +99,12 @@ function enough(rule: keyof typeof REPEATS, running: number, wanted: number): nu
   return Math.max(tasks, Math.min(BREAKER.most, Math.max(BREAKER.least, Math.ceil(wanted * BREAKER.share))))
 }
 
-function judgeEnds(ends: readonly TaskEnd[], running: readonly Task[], wanted: number): Finding | undefined {
+/** `running`: tasks of the deployment that run, as far as they were read, and as ECS counts them. */
+function judgeEnds(ends: readonly TaskEnd[], running: number, wanted: number): Finding | undefined {
   const judged = groups(ends).flatMap(group => {
     const last = group.at(-1)
     if (last === undefined) return []
-    const doomed = group.length >= enough(last.rule, running.length, wanted)
+    const doomed = group.length >= enough(last.rule, running, wanted)
     return [{ reason: last.reason, message: told(last, group.length), doomed, culprit: culpritOf(last) }]
   })
   return judged.find(({ doomed }) => doomed) ?? judged[0]
@@ -136,6 +138,11 @@ const culpritOf = (end: TaskEnd): string =>
 
 /** Tasks of our deployment. Those that were stopped before it, or that another deployment started, are no fault of it. */
 export function tasksOf({ tasks, expected, service }: ServiceSnapshot): readonly Task[] {
+  // Which task set is the deployment's own CodeDeploy does not tell; its revision is new, and so are its tasks.
+  if (expected.codeDeployment !== undefined)
+    return tasks.filter(
+      task => task.taskDefinitionArn === expected.taskDefinition && (timeOf(task.createdAt) ?? 0) + 1_000 >= expected.since,
+    )
   const deployment = expected.deployment === '' ? primaryOf({ service })?.id : expected.deployment
   return tasks
     .filter(task => task.startedBy === deployment && task.taskDefinitionArn === expected.taskDefinition)
@@ -144,8 +151,12 @@ export function tasksOf({ tasks, expected, service }: ServiceSnapshot): readonly
 }
 
 function runningCount({ service, expected }: ServiceSnapshot, running: readonly Task[]): number {
-  const own = service?.deployments?.find(({ id, status }) =>
-    expected.deployment === '' ? status === 'PRIMARY' : id === expected.deployment,
+  const own = service?.deployments?.find(({ id, status, taskDefinition }) =>
+    expected.codeDeployment !== undefined
+      ? taskDefinition === expected.taskDefinition
+      : expected.deployment === ''
+        ? status === 'PRIMARY'
+        : id === expected.deployment,
   )
   return own?.runningCount ?? running.length
 }
@@ -190,7 +201,8 @@ function complete(snapshot: ServiceSnapshot, known: Known, fail: (reason: string
     return waiting(`${revisionOf(primary?.taskDefinition)} is still shown, ${revisionOf(expected.taskDefinition)} is to run`)
   }
   const others = (service?.deployments ?? []).length - 1
-  if (others > 0 && snapshot.serviceDeployment === undefined) return waiting('old tasks are still to end')
+  if (others > 0 && snapshot.serviceDeployment === undefined && snapshot.codeDeployment === undefined)
+    return waiting('old tasks are still to end')
   const missing = known.total - (primary.runningCount ?? 0)
   // A daemon has no count of its own choice.
   if (service?.schedulingStrategy !== 'DAEMON' && missing > 0)
@@ -239,7 +251,7 @@ function judgeRollback(snapshot: ServiceSnapshot, base: Known, now: number): Jud
     .flatMap(task => endOf(task, expected.essential) ?? [])
     .filter(({ task }) => (timeOf(task.stoppedAt) ?? 0) >= expected.since)
   const running = tasks.filter(task => task.lastStatus === 'RUNNING')
-  const finding = judgeEnds(ends, running, base.total)
+  const finding = judgeEnds(ends, Math.max(running.length, known.ready), base.total)
   if (finding?.doomed === true)
     return { ...known, phase: 'failed', reason: finding.reason, message: `${name}: ${finding.message}`, culprit: finding.culprit }
   const byRollout = status === undefined || status === 'STOPPED'

@@ -1,5 +1,6 @@
 // What the judge is shown of one service at one instant: the API's own objects, and what the deployment expects of them.
 import type { Service, ServiceDeployment, Task } from '@aws-sdk/client-ecs'
+import type { CodeDeployment } from './code-deploy.ts'
 
 /** One target of the service's target groups, as DescribeTargetHealth has it. */
 export interface TargetState {
@@ -27,6 +28,8 @@ export interface Expectation {
   readonly digests: Readonly<Record<string, string>>
   /** Containers whose end ends the task. */
   readonly essential: ReadonlySet<string>
+  /** CodeDeploy's name of the deployment, where it makes it. */
+  readonly codeDeployment?: string
   /** True while ECS itself puts the old revision back, by our wish or its own. */
   readonly rollsBack: boolean
 }
@@ -39,6 +42,8 @@ export interface ServiceSnapshot {
   readonly service: Service | undefined
   /** Ours, where ECS shows one: older services have none. */
   readonly serviceDeployment: ServiceDeployment | undefined
+  /** Of a service that CodeDeploy deploys. */
+  readonly codeDeployment?: CodeDeployment | undefined
   /** True once ECS has shown our deployment. */
   readonly seen: boolean
   /** Who deployed over ours, for people; undefined where that is not known. */

@@ -1,0 +1,183 @@
+import { afterEach, describe, expect, jest, test } from '@jest/globals'
+import type { Scenario } from '../../sandbox/aws/scenario.ts'
+import { finishRelease } from '../../src/ecs/finish-release.ts'
+import { type CodeDeployment, wordOfCodeDeploy } from '../../src/ecs/judge/code-deploy.ts'
+import { createLog } from '../../src/runner/log.ts'
+import { type Ended, type Play, RUN, type Stage, setStage } from './stage.ts'
+
+// The machine may be busy; the clock of what is tested is not the machine's.
+jest.setTimeout(60_000)
+
+let stage: Stage | undefined
+afterEach(async () => {
+  await stage?.close()
+  stage = undefined
+})
+
+async function codeDeploys(scenario: Scenario = {}): Promise<Stage> {
+  const made = await setStage({ seed: { loadBalancer: true, with: { deploymentController: { type: 'CODE_DEPLOY' } } }, scenario })
+  stage = made
+  const pair = {
+    targetGroups: [{ name: 'web-blue' }, { name: 'web-green' }],
+    prodTrafficRoute: { listenerArns: [made.seeded.productionListener] },
+    testTrafficRoute: { listenerArns: [made.seeded.testListener] },
+  }
+  made.aws.call('codedeploy:CreateApplication', { applicationName: 'AppECS-app-web', computePlatform: 'ECS' })
+  made.aws.call('codedeploy:CreateDeploymentGroup', {
+    applicationName: 'AppECS-app-web',
+    deploymentGroupName: 'DgpECS-app-web',
+    serviceRoleArn: 'arn:aws:iam::123456789012:role/codedeploy',
+    ecsServices: [{ clusterName: 'app', serviceName: 'web' }],
+    autoRollbackConfiguration: { enabled: true, events: ['DEPLOYMENT_FAILURE', 'DEPLOYMENT_STOP_ON_ALARM'] },
+    loadBalancerInfo: { targetGroupPairInfoList: [pair] },
+    blueGreenDeploymentConfiguration: {
+      terminateBlueInstancesOnDeploymentSuccess: { action: 'TERMINATE', terminationWaitTimeInMinutes: 60 },
+    },
+  })
+  made.push('2')
+  return made
+}
+
+const deploy = (on: Stage, play: Play = {}): Promise<Ended> => on.deploy({ tag: '2', ...play })
+const live = (on: Stage): string =>
+  on
+    .service()
+    .taskSets?.find(({ status }) => status === 'PRIMARY')
+    ?.taskDefinition?.split('/')
+    .at(-1) ?? ''
+
+describe('a service that CodeDeploy deploys', () => {
+  test('comes up, and its stages are told', async () => {
+    const on = await codeDeploys()
+    const ended = await deploy(on)
+    expect({ result: ended.result, message: ended.message }).toEqual({
+      result: 'deployed',
+      message: expect.stringMatching(/2\/2 ready/),
+    })
+    expect(ended.log).toMatch(/CodeDeploy's deployment d-\S+ is at (Install|AllowTestTraffic|BeforeAllowTraffic|AllowTraffic)/)
+    expect([live(on), ended.platform.deploymentIds]).toEqual(['web:2', expect.stringMatching(/^d-/)])
+    expect(on.aws.calls.count('ecs:UpdateService')).toBe(0)
+    // The old tasks are still there for an hour: nobody waits for that.
+    expect(ended.seconds).toBeLessThan(90)
+  })
+
+  test('that crashes is stopped, and keeps its old tasks', async () => {
+    const on = await codeDeploys({ images: { 'web:2': { exit: { code: 3, after: 2 }, log: ['no DATABASE_URL'] } } })
+    const ended = await deploy(on)
+    expect(ended).toMatchObject({ result: 'rolled-back', reason: 'EssentialContainerExited' })
+    expect(ended.message).toMatch(
+      /exit code 3 .*Its log ends with "no DATABASE_URL"\. ecs:\/\/app\/web\/web:1 was put back and is healthy\.$/,
+    )
+    expect(live(on)).toBe('web:1')
+    expect(on.aws.calls.count('codedeploy:StopDeployment')).toBe(1)
+  })
+
+  test('that is cancelled is stopped', async () => {
+    const on = await codeDeploys()
+    const ended = await deploy(on, { cancelAt: 8 })
+    expect(ended).toMatchObject({ result: 'cancelled', reason: 'Cancelled' })
+    expect(live(on)).toBe('web:1')
+  })
+
+  test('that a killed run left is stopped by the post step', async () => {
+    const on = await codeDeploys()
+    const { report } = await deploy(on, {
+      cancelAt: 8,
+      endAt: 8,
+      scenario: { faults: [{ action: 'codedeploy:StopDeployment', error: 'connection', times: 1 }] },
+    })
+    expect(report?.unfinished).toBe(true)
+    const never = new AbortController().signal
+    const log = createLog(() => undefined)
+    const runner = {
+      env: { ...RUN, STATE_release: report?.release ?? '' },
+      workspace: '',
+      temporary: '',
+      log,
+      cancelled: never,
+      ending: never,
+      saveState: () => undefined,
+    }
+    await on.drive(finishRelease(runner, { clock: on.clock, settings: on.aws.client }))
+    await on.aws.advance(120)
+    expect(live(on)).toBe('web:1')
+    expect(on.service().taskSets).toHaveLength(1)
+  })
+
+  test('takes nothing but a revision', async () => {
+    const on = await codeDeploys()
+    const ended = await deploy(on, {
+      target: { settings: { forceNewDeployment: false, circuitBreaker: 'keep', alarms: [], desiredCount: 3 } },
+    })
+    expect(ended).toMatchObject({ result: 'refused', reason: 'InvalidInput' })
+    expect(ended.message).toMatch(
+      /deployed by CodeDeploy, which takes a new revision and nothing else: leave out desired count\. Nothing was changed/,
+    )
+  })
+
+  test('without an application of that name is named', async () => {
+    const on = await codeDeploys()
+    const ended = await deploy(on, { platform: { codeDeploy: { application: 'none', group: '' } } })
+    expect(ended.message).toMatch(/CodeDeploy has no application none with a deployment group DgpECS-app-web/)
+    expect(live(on)).toBe('web:1')
+  })
+})
+
+test('a service of another tool is refused', async () => {
+  stage = await setStage()
+  stage.aws.call('ecs:CreateService', {
+    cluster: 'app',
+    serviceName: 'other',
+    deploymentController: { type: 'EXTERNAL' },
+    desiredCount: 1,
+  })
+  const ended = await deploy(stage, { platform: { services: ['other'] } })
+  expect(ended).toMatchObject({ result: 'refused', reason: 'InvalidInput' })
+  expect(ended.message).toMatch(/Service other has the deployment controller EXTERNAL: its task sets belong to another tool/)
+})
+
+describe("CodeDeploy's word", () => {
+  const word = (more: Partial<CodeDeployment>) =>
+    wordOfCodeDeploy({
+      id: 'd-1',
+      status: 'InProgress',
+      code: '',
+      message: '',
+      shifted: false,
+      events: [],
+      traffic: undefined,
+      ...more,
+    })
+  test.each<[string, Partial<CodeDeployment>, object]>([
+    ['at its start', { status: 'Created' }, { phase: 'progressing', message: "CodeDeploy's deployment d-1 is Created" }],
+    [
+      'at an event',
+      { events: [{ name: 'Install', status: 'InProgress' }], traffic: 10 },
+      { phase: 'progressing', message: "CodeDeploy's deployment d-1 is at Install, 10 % of the traffic" },
+    ],
+    ['when the traffic has shifted', { shifted: true }, { phase: 'complete' }],
+    ['when it is over', { status: 'Succeeded' }, { phase: 'complete' }],
+    [
+      'when an alarm ended it',
+      { status: 'Stopped', code: 'ALARM_ACTIVE', message: 'x' },
+      { phase: 'failed', reason: 'AlarmTriggered' },
+    ],
+    ['when somebody stopped it', { status: 'Stopped' }, { phase: 'failed', reason: 'Stopped' }],
+    [
+      'when a hook failed',
+      {
+        status: 'Failed',
+        code: 'HOOK_EXECUTION_FAILURE',
+        message: 'No.',
+        events: [{ name: 'AfterAllowTestTraffic', status: 'Failed' }],
+      },
+      {
+        phase: 'failed',
+        reason: 'HOOK_EXECUTION_FAILURE',
+        message: "CodeDeploy's deployment d-1 failed in AfterAllowTestTraffic: No",
+      },
+    ],
+  ])('%s', (_, of, expected) => {
+    expect(word(of)).toMatchObject(expected)
+  })
+})

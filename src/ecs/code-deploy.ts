@@ -1,0 +1,150 @@
+// Deployments of services whose controller is CodeDeploy: made, read and stopped there; ECS shows their task sets.
+import type { Service } from '@aws-sdk/client-ecs'
+import { ExpectedFailure } from '../runner/failure.ts'
+import { foreignLine } from '../runner/foreign-text.ts'
+import { type AwsApi, AwsFailure } from './api.ts'
+import type { CodeDeployment } from './judge/code-deploy.ts'
+
+/** Where CodeDeploy keeps the service. Empty: the names that ECS's console gives. */
+export interface CodeDeployNames {
+  readonly application: string
+  readonly group: string
+}
+
+export const isCodeDeploys = ({ deploymentController }: Service): boolean => deploymentController?.type === 'CODE_DEPLOY'
+
+/** The service with its task sets in the place of deployments, which a service of CodeDeploy's has none of. */
+export function withTaskSets(service: Service): Service {
+  const sets = service.taskSets ?? []
+  if (!isCodeDeploys(service) || sets.length === 0) return service
+  const primary = sets.find(({ status }) => status === 'PRIMARY')
+  return {
+    ...service,
+    ...(primary?.taskDefinition === undefined ? {} : { taskDefinition: primary.taskDefinition }),
+    ...(primary?.loadBalancers === undefined ? {} : { loadBalancers: primary.loadBalancers }),
+    deployments: sets.map(
+      ({ id, status, taskDefinition, computedDesiredCount, runningCount, pendingCount, stabilityStatus, createdAt }) => ({
+        id,
+        status,
+        taskDefinition,
+        desiredCount: computedDesiredCount,
+        runningCount,
+        pendingCount,
+        createdAt,
+        rolloutState: stabilityStatus === 'STEADY_STATE' ? 'COMPLETED' : 'IN_PROGRESS',
+      }),
+    ),
+  }
+}
+
+/** @returns CodeDeploy's name of the deployment, `d-…` */
+export async function createCodeDeployment(
+  api: AwsApi,
+  names: CodeDeployNames,
+  cluster: string,
+  service: Service,
+  taskDefinition: string,
+): Promise<string> {
+  const { application, group } = resolved(names, cluster, service.serviceName ?? '')
+  const [balancer] = service.loadBalancers ?? []
+  const content = JSON.stringify({
+    version: 0.0,
+    Resources: [
+      {
+        TargetService: {
+          Type: 'AWS::ECS::Service',
+          Properties: {
+            TaskDefinition: taskDefinition,
+            LoadBalancerInfo: { ContainerName: balancer?.containerName, ContainerPort: balancer?.containerPort },
+          },
+        },
+      },
+    ],
+  })
+  try {
+    const { deploymentId } = await api.call('codedeploy', 'CreateDeployment', {
+      applicationName: application,
+      deploymentGroupName: group,
+      revision: { revisionType: 'AppSpecContent', appSpecContent: { content } },
+      description: 'deploy-actions',
+    })
+    return deploymentId ?? ''
+  } catch (error) {
+    if (!(error instanceof AwsFailure)) throw error
+    if (/^(ApplicationDoesNotExist|DeploymentGroupDoesNotExist)/.test(error.code))
+      throw new ExpectedFailure(
+        'NotFound',
+        `CodeDeploy has no application ${application} with a deployment group ${group}; give codedeploy-application and codedeploy-deployment-group.`,
+        { cause: error },
+      )
+    if (/^DeploymentLimitExceeded/.test(error.code))
+      throw new ExpectedFailure('Locked', `CodeDeploy is deploying service ${service.serviceName} already: ${error.said}`, {
+        cause: error,
+      })
+    throw error
+  }
+}
+
+export async function readCodeDeployment(
+  api: AwsApi,
+  deploymentId: string,
+  cluster: string,
+  service: string,
+): Promise<CodeDeployment> {
+  const [{ deploymentInfo: info = {} }, { deploymentTarget }] = await Promise.all([
+    api.call('codedeploy', 'GetDeployment', { deploymentId }),
+    api.call('codedeploy', 'GetDeploymentTarget', { deploymentId, targetId: `${cluster}:${service}` }).catch((error: unknown) => {
+      // There is no target before the deployment has begun.
+      if (error instanceof AwsFailure && /DoesNotExist|NotStarted|InvalidDeploymentTarget/.test(error.code))
+        return { deploymentTarget: undefined }
+      throw error
+    }),
+  ])
+  const target = deploymentTarget?.ecsTarget
+  return {
+    id: deploymentId,
+    status: info.status ?? 'Created',
+    code: info.errorInformation?.code ?? '',
+    message: foreignLine(info.errorInformation?.message ?? '', 300),
+    shifted: info.instanceTerminationWaitTimeStarted === true,
+    events: (target?.lifecycleEvents ?? []).map(({ lifecycleEventName = '', status = '' }) => ({
+      name: lifecycleEventName,
+      status,
+    })),
+    traffic: target?.taskSetsInfo?.find(({ taskSetLabel }) => taskSetLabel === 'Green')?.trafficWeight,
+  }
+}
+
+/** Stops it and lets CodeDeploy put the old task set back. @returns false where nothing is under way any more */
+export async function stopCodeDeployment(api: AwsApi, deploymentId: string): Promise<boolean> {
+  try {
+    await api.call('codedeploy', 'StopDeployment', { deploymentId, autoRollbackEnabled: true })
+    return true
+  } catch (error) {
+    if (error instanceof AwsFailure && /^DeploymentAlreadyCompleted/.test(error.code)) return false
+    throw error
+  }
+}
+
+/** The deployment that a killed run left under way; empty where there is none. */
+export async function activeCodeDeployment(
+  api: AwsApi,
+  names: CodeDeployNames,
+  cluster: string,
+  service: string,
+): Promise<string> {
+  const { application, group } = resolved(names, cluster, service)
+  const { deployments = [] } = await api.call('codedeploy', 'ListDeployments', {
+    applicationName: application,
+    deploymentGroupName: group,
+    includeOnlyStatuses: ['Created', 'Queued', 'InProgress', 'Baking', 'Ready'],
+  })
+  return deployments[0] ?? ''
+}
+
+function resolved({ application, group }: CodeDeployNames, cluster: string, service: string): CodeDeployNames {
+  return {
+    application: application === '' ? `AppECS-${cluster}-${service}` : application,
+    group: group === '' ? `DgpECS-${cluster}-${service}` : group,
+  }
+}
