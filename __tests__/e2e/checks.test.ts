@@ -1,6 +1,8 @@
 // Check files against the real cluster: asked through its API server, and deciding whether a release stays.
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { sandboxEnvironment } from '../../sandbox/index.ts'
 import { runAction } from '../harness/run-action.ts'
+import { startMeteredApp } from './metered-app.ts'
 import { TestNamespace } from './test-namespace.ts'
 import { webApp } from './web-app.ts'
 
@@ -81,6 +83,45 @@ describe('a release that is checked when it is stable', () => {
     const run = await space.rollback({ app: 'web', to: '1', checks: 'checks.yml' })
     expect(run).toMatchObject({ conclusion: 'failure', outputs: { result: 'failed', reason: 'WrongVersion' } })
     expect(space.kubectl(['get', 'deployment', 'web', '-o', 'jsonpath={.spec.template.metadata.annotations.version}'])).toBe('1')
+  })
+})
+
+describe('a release that is watched by its metrics when it is stable', () => {
+  const { PROMETHEUS_URL: url = '', PROMETHEUS_TARGETS: targets = '' } = sandboxEnvironment()
+  /** The app that Prometheus sees stands for the release's pods, which this cluster's Prometheus does not scrape. */
+  const gate = (name: string): string => `gate:
+  prometheus: {url: '${url}'}
+  duration: 6s
+  interval: 500ms
+  window: 4s
+  queries:
+    - name: errors
+      preset: prom-client/error-rate
+      labels: {app: ${name}}
+      minimum-events: 20
+`
+  test.each<[what: string, errorRate: number, result: string, reason: string, status: string]>([
+    ['well', 0, 'deployed', '', 'verified'],
+    ['bad', 0.5, 'rolled-back', 'ThresholdExceeded', 'rolled-back'],
+  ])('%s', async (what, errorRate, result, reason, status) => {
+    const app = `gated-${what}`
+    const metered = await startMeteredApp(targets, `${app}-${space.name}`)
+    try {
+      metered.errorRate = errorRate
+      await new Promise(done => setTimeout(done, 6_000))
+      space.write({ [`${app}/web.yaml`]: webApp({ name: app, version: '1', replicas: 1 }) })
+      await space.deploy({ app, manifests: app })
+      space.write({
+        [`${app}/web.yaml`]: webApp({ name: app, version: '2', replicas: 1 }),
+        'gate.yml': gate(`${app}-${space.name}`),
+      })
+      const run = await space.deploy({ app, manifests: app, checks: 'gate.yml' })
+      expect(run.outputs).toMatchObject({ result, reason })
+      expect(run.summary).toContain('xychart-beta')
+      expect(space.releases(app)['2']).toBe(status)
+    } finally {
+      await metered.close()
+    }
   })
 })
 
