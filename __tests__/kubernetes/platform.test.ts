@@ -187,6 +187,32 @@ describe('what is put back', () => {
     )
   })
 
+  test('what kubectl apply had noted in an object that the release leaves as it is goes back too', async () => {
+    const NOTE = 'kubectl.kubernetes.io/last-applied-configuration'
+    const fieldsV1 = { 'f:metadata': { 'f:annotations': { [`f:${NOTE}`]: {} } }, 'f:data': { 'f:text': {} } }
+    const owners = [{ manager: 'kubectl-client-side-apply', operation: 'Update', apiVersion: 'v1', fieldsV1 }]
+    const before = cluster.put(
+      object('ConfigMap', 'a', { data: { text: 'one' } }, { annotations: { [NOTE]: '{}' }, managedFields: owners }),
+    )
+    cluster.put(config('b', 'one'))
+    cluster.after(({ method, path, options }) => {
+      const applied = method === 'PATCH' && path.endsWith('/a') && options.query?.['fieldValidation'] !== undefined
+      const live = cluster.get('ConfigMap', 'a')
+      if (!applied || options.query?.['dryRun'] !== undefined || live === undefined) return
+      // As the API server does with a field that is ours and not in the manifest.
+      const { annotations: _, ...metadata } = live.metadata
+      cluster.put({ ...live, metadata })
+    })
+    refuse('PATCH', 'b')
+    const report = await release([config('a', 'one'), config('b', 'two')])
+    expect(report).toMatchObject({ result: 'rolled-back', restored: expect.arrayContaining(['put back configmap/a']) })
+    const { annotations, managedFields } = cluster.get('ConfigMap', 'a')?.metadata ?? {}
+    expect({ annotations, managedFields }).toEqual({
+      annotations: before.metadata.annotations,
+      managedFields: before.metadata.managedFields,
+    })
+  })
+
   test('on-failure: keep leaves it, and says so in the record', async () => {
     refuse('PATCH', 'b')
     expect(await release([config('a', 'two'), config('b', 'two')], { onFailure: 'keep' })).toMatchObject({ result: 'failed' })

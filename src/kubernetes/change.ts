@@ -13,7 +13,8 @@ const SERVER_METADATA = [
   'selfLink',
   'deletionGracePeriodSeconds',
 ]
-const CONTROLLER_ANNOTATIONS = ['deployment.kubernetes.io/revision', 'kubectl.kubernetes.io/last-applied-configuration']
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
+const CONTROLLER_ANNOTATIONS = ['deployment.kubernetes.io/revision', LAST_APPLIED]
 
 /** The object as far as a user can mean it: without status and without what the server keeps for itself. */
 export function intent(object: KubernetesObject): KubernetesObject {
@@ -28,6 +29,11 @@ export function intent(object: KubernetesObject): KubernetesObject {
     ...rest,
     metadata: { ...metadata, name: object.metadata.name, ...(Object.keys(annotations).length === 0 ? {} : { annotations }) },
   }
+}
+
+/** The books that `kubectl apply` keeps in the object itself: they mean nothing, and are put back all the same. */
+export function lastApplied(object: KubernetesObject | undefined): string | undefined {
+  return object?.metadata.annotations?.[LAST_APPLIED]
 }
 
 /** True where both mean the same. */

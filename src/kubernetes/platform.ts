@@ -38,6 +38,7 @@ import { proveEndpoints } from './service-endpoints.ts'
 import {
   asPutBack,
   beingDeleted,
+  dropsLastApplied,
   FIELD_MANAGER,
   isMadeAnew,
   isNoChange,
@@ -389,7 +390,7 @@ export class KubernetesPlatform implements Platform {
     // A namespace that this release created stays: it holds the release's record, and perhaps what others have put there since.
     const touched = this.#steps.filter(
       step =>
-        (!isNoChange(step) || isMadeAnew(step) || step.before !== step.live) &&
+        (!isNoChange(step) || isMadeAnew(step) || dropsLastApplied(step) || step.before !== step.live) &&
         !(step.body.kind === 'Namespace' && step.before === undefined),
     )
     for (const tier of this.#inOrder(touched.filter(step => step.before !== undefined))) await atOnce(tier, undo)

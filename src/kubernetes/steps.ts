@@ -5,7 +5,7 @@ import { type Clock, sleep, systemClock } from '../deploy/clock.ts'
 import { ExpectedFailure, type FilePosition } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import { ApiFailure, asExpectedFailure, type KubernetesApi } from './api.ts'
-import { sameIntent } from './change.ts'
+import { lastApplied, sameIntent } from './change.ts'
 import { type Books, booksBefore, withoutDropped } from './field-ownership.ts'
 import type { Hook } from './manifests.ts'
 import { groupOf, type KubernetesObject, objectName } from './objects.ts'
@@ -274,7 +274,7 @@ async function put(
       if (runsOnce(object) && (live === undefined || madeAnew(live, object))) return live
       if (live?.metadata.deletionTimestamp != null) throw beingDeleted(live)
       const target = asPutBack(object, live, undone, keepReplicas)
-      const there = live !== undefined && sameIntent(live, target)
+      const there = live !== undefined && sameIntent(live, target) && lastApplied(live) === lastApplied(target)
       if (live !== undefined && there && attempt === 1) return live
       const written = live !== undefined && there ? live : await replaceOrCreate(api, target, live, query)
       return query['dryRun'] === undefined ? await giveFieldsBack(api, object, written) : written
@@ -459,6 +459,11 @@ function forReplace(object: KubernetesObject, live: KubernetesObject): Kubernete
 export function recorded(object: KubernetesObject): KubernetesObject {
   const { status: _, ...rest } = object
   return rest as KubernetesObject
+}
+
+/** True where the step takes away what `kubectl apply` has noted in the object, though it may change nothing else. */
+export function dropsLastApplied({ action, live, desired }: Step): boolean {
+  return action === 'apply' && desired !== undefined && lastApplied(live) !== undefined && lastApplied(desired) === undefined
 }
 
 /** True where the step would change nothing. */

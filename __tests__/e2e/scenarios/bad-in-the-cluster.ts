@@ -390,6 +390,7 @@ const unforeseen: readonly Scenario[] = [
     live: oneV1,
     release: [deployment({ pod: { hostNetwork: true } })],
     takes: 20,
+    inputs: off,
     must: { fail: 'FailedCreate', names: /deployment\/web: .*violates PodSecurity "baseline:latest": host namespaces/ },
   },
   {
