@@ -33,7 +33,7 @@ export interface ManifestSource {
 
 export interface PreparedManifests {
   /** Reads what is live and makes the steps. */
-  readonly target: (records: readonly ReleaseRecord[]) => Promise<Target>
+  readonly target: (records: Promise<readonly ReleaseRecord[]>) => Promise<Target>
   /** The steps as far as they are known without reading what is live. */
   readonly intended: readonly Step[]
 }
@@ -42,11 +42,18 @@ export interface PreparedManifests {
 export async function prepareManifests(source: ManifestSource): Promise<PreparedManifests> {
   const { connection, namespace } = source
   const { api } = connection
-  const [loaded, exists] = await Promise.all([source.manifests, namespaceExists(source)])
+  const [loaded, exists] = await Promise.all([
+    source.manifests.then(async manifests => {
+      // Asked for here, each kind is known by the time its namespace is looked for. What is not known is told then.
+      await Promise.allSettled(manifests.map(({ object }) => api.resource(object.apiVersion, object.kind)))
+      return manifests
+    }),
+    namespaceExists(source),
+  ])
   const named = await withNamespace(loaded, namespace, (apiVersion, kind) => isNamespaced(source, loaded, apiVersion, kind))
   const set = await pinned(applySetImage(named, source.setImage, namespace), source.pinBy)
   if (!exists) await createNamespace(source, set.manifests)
-  const target = async (records: readonly ReleaseRecord[]): Promise<Target> => {
+  const target = async (records: Promise<readonly ReleaseRecord[]>): Promise<Target> => {
     const objects = set.manifests.map(manifest => manifest.object)
     const newKinds = (manifest: Manifest): boolean => definitionOf(set.manifests, manifest.object.kind) !== undefined
     const [scaled, lives] = await Promise.all([
@@ -62,7 +69,7 @@ export async function prepareManifests(source: ManifestSource): Promise<Prepared
       [...workloads.values()].map(entries => stepFromSetImage(api, apiVersionOf(entries[0]?.kind ?? ''), entries, namespace)),
     )
     const dropped = source.prune
-      ? await stepsToPrune(api, liveRecord(records), [...objects, ...patches.map(({ body }) => body)])
+      ? await stepsToPrune(api, liveRecord(await records), [...objects, ...patches.map(({ body }) => body)])
       : []
     return { steps: [...steps, ...patches, ...dropped], restores: 0 }
   }

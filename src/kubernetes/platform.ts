@@ -70,7 +70,7 @@ export interface KubernetesPlatformOptions {
   readonly app: string
   readonly namespace: string
   /** Reads what is to be made live. @throws ExpectedFailure */
-  readonly target: (records: readonly ReleaseRecord[]) => Promise<Target>
+  readonly target: (records: Promise<readonly ReleaseRecord[]>) => Promise<Target>
   /** The steps as far as they are known before anything was read: for naming the rights they need. */
   readonly intended?: readonly Step[]
   /** What is looked for before anything is changed; nothing where it is not given. */
@@ -136,8 +136,8 @@ export class KubernetesPlatform implements Platform {
   }
 
   async #plan(): Promise<Plan> {
-    this.#known = await this.#records.list()
-    this.#target = await this.#options.target(this.#known)
+    const records = this.#records.list()
+    ;[this.#known, this.#target] = await Promise.all([records, this.#options.target(records)])
     const steps = await this.#takeUp(this.#target.steps, this.#unfinished())
     const { api, namespace, app, log } = this.#options
     concealSecrets(steps, [namespace, app], log)

@@ -5,7 +5,7 @@ import { type DeployReport, deploy } from '../../../src/deploy/engine.ts'
 import type { Culprit } from '../../../src/deploy/platform.ts'
 import { formatReleaseAddress, parseReleaseAddress } from '../../../src/deploy/release-address.ts'
 import { appName } from '../../../src/kubernetes/app-name.ts'
-import { type Connection, connect } from '../../../src/kubernetes/connection.ts'
+import type { Connection } from '../../../src/kubernetes/connection.ts'
 import { ImageResolver } from '../../../src/kubernetes/image-digests.ts'
 import { prepareManifests } from '../../../src/kubernetes/manifest-target.ts'
 import { KubernetesPlatform } from '../../../src/kubernetes/platform.ts'
@@ -21,20 +21,29 @@ import type { DeployOutput, definition } from './definition.ts'
 
 type Inputs = InputValues<(typeof definition)['inputs']>
 
-export async function deployToKubernetes(inputs: Inputs, runner: Runner): Promise<Outcome<DeployOutput>> {
+/** Deploys over the connection, as soon as that is there, and closes it. */
+export async function deployToKubernetes(
+  inputs: Inputs,
+  runner: Runner,
+  connecting: Promise<Connection>,
+): Promise<Outcome<DeployOutput>> {
+  try {
+    return await deployOver(connecting, inputs, runner)
+  } finally {
+    runner.saveState('lock', '')
+    await connecting.then(
+      connection => connection.close(),
+      () => undefined,
+    )
+  }
+}
+
+async function deployOver(connecting: Promise<Connection>, inputs: Inputs, runner: Runner): Promise<Outcome<DeployOutput>> {
   const startedAt = systemClock.now()
-  const { env, log, cancelled, ending, temporary, workspace } = runner
+  const { env, log, cancelled, ending, workspace } = runner
   const app = appName(inputs.app, env)
   const images = ImageResolver.ofRunner(env, systemClock, cancelled)
   const pinBy = inputs['pin-digests'] ? images : undefined
-  const connecting = connect({
-    kubeconfig: inputs.kubeconfig,
-    context: inputs.context,
-    env,
-    temporary,
-    log,
-    signal: cancelled,
-  })
   const manifests = readManifests({
     connection: connecting,
     workspace,
@@ -51,60 +60,55 @@ export async function deployToKubernetes(inputs: Inputs, runner: Runner): Promis
   // That the cluster can't be reached is told first.
   manifests.catch(() => undefined)
   const connection = await connecting
-  try {
-    const namespace = inputs.namespace === '' ? connection.defaultNamespace : inputs.namespace
-    const check = inputs.checks === '' ? undefined : await checkByFile(inputs.checks, runner, connection)
-    log.info(`Deploying ${app} to namespace ${namespace} of ${connection.server}`)
-    const { target, intended } = await prepareManifests({
-      connection,
-      namespace,
-      manifests,
-      setImage: inputs['set-image'],
-      pinBy,
-      prune: inputs.prune,
-      createNamespace: !inputs['dry-run'],
-      log,
-    })
-    const platform = new KubernetesPlatform({
-      api: connection.api,
-      app,
-      namespace,
-      target,
-      intended,
-      preflight: { mode: inputs.preflight, waitMs: inputs['dry-run'] ? 0 : inputs['preflight-wait'], images },
-      lockWaitMs: inputs['lock-timeout'],
-      hookTimeoutMs: inputs.timeout,
-      context: connection.context,
-      env,
-      clock: systemClock,
-      log,
-      cancelled,
-    })
-    if (!inputs['dry-run']) runner.saveState('lock', formatReleaseAddress({ platform: 'k8s', namespace, app, number: 1 }))
-    const report = await deploy(platform, {
-      timeoutMs: inputs.timeout,
-      stableForMs: inputs['stable-for'],
-      onFailure: inputs['on-failure'],
-      firstDeploy: inputs['first-deploy'],
-      dryRun: inputs['dry-run'],
-      clock: systemClock,
-      log,
-      cancelled,
-      ending,
-      check,
-      onInconclusive: inputs['on-inconclusive'],
-      onRemembered: release => runner.saveState('release', release),
-    })
-    if (!report.unfinished) runner.saveState('release', '')
-    await verifyUnchanged(report, connection, runner)
-    const seconds = (systemClock.now() - startedAt) / 1_000
-    const commits = await commitsBetween(report.plan.previousCommit ?? '', env['GITHUB_SHA'] ?? '', workspace, env)
-    const wayBack = await wayBackOf(report, { app, namespace }, inputs['on-failure'], runner)
-    return outcomeOf(report, deployReport(report, { app, title: 'Deploy', seconds, commits, wayBack }))
-  } finally {
-    runner.saveState('lock', '')
-    await connection.close()
-  }
+  const namespace = inputs.namespace === '' ? connection.defaultNamespace : inputs.namespace
+  const check = inputs.checks === '' ? undefined : await checkByFile(inputs.checks, runner, connection)
+  log.info(`Deploying ${app} to namespace ${namespace} of ${connection.server}`)
+  const { target, intended } = await prepareManifests({
+    connection,
+    namespace,
+    manifests,
+    setImage: inputs['set-image'],
+    pinBy,
+    prune: inputs.prune,
+    createNamespace: !inputs['dry-run'],
+    log,
+  })
+  const platform = new KubernetesPlatform({
+    api: connection.api,
+    app,
+    namespace,
+    target,
+    intended,
+    preflight: { mode: inputs.preflight, waitMs: inputs['dry-run'] ? 0 : inputs['preflight-wait'], images },
+    lockWaitMs: inputs['lock-timeout'],
+    hookTimeoutMs: inputs.timeout,
+    context: connection.context,
+    env,
+    clock: systemClock,
+    log,
+    cancelled,
+  })
+  if (!inputs['dry-run']) runner.saveState('lock', formatReleaseAddress({ platform: 'k8s', namespace, app, number: 1 }))
+  const report = await deploy(platform, {
+    timeoutMs: inputs.timeout,
+    stableForMs: inputs['stable-for'],
+    onFailure: inputs['on-failure'],
+    firstDeploy: inputs['first-deploy'],
+    dryRun: inputs['dry-run'],
+    clock: systemClock,
+    log,
+    cancelled,
+    ending,
+    check,
+    onInconclusive: inputs['on-inconclusive'],
+    onRemembered: release => runner.saveState('release', release),
+  })
+  if (!report.unfinished) runner.saveState('release', '')
+  await verifyUnchanged(report, connection, runner)
+  const seconds = (systemClock.now() - startedAt) / 1_000
+  const commits = await commitsBetween(report.plan.previousCommit ?? '', env['GITHUB_SHA'] ?? '', workspace, env)
+  const wayBack = await wayBackOf(report, { app, namespace }, inputs['on-failure'], runner)
+  return outcomeOf(report, deployReport(report, { app, title: 'Deploy', seconds, commits, wayBack }))
 }
 
 /** A release that was live already and has passed its checks now is verified by them as well. */

@@ -6,4 +6,13 @@ if (isPostStep())
   await runPost(definition.name, async runner =>
     (await import('../../../src/kubernetes/finish-release.ts')).finishRelease(runner),
   )
-else await runAction(definition, async (inputs, runner) => (await import('./deploy.ts')).deployToKubernetes(inputs, runner))
+else
+  await runAction(definition, async (inputs, runner) => {
+    const { connect } = await import('../../../src/kubernetes/connection.ts')
+    const { kubeconfig, context } = inputs
+    const { env, temporary, log, cancelled: signal } = runner
+    // kubectl takes longer to start than all the rest takes to load.
+    const connecting = connect({ kubeconfig, context, env, temporary, log, signal })
+    connecting.catch(() => undefined)
+    return (await import('./deploy.ts')).deployToKubernetes(inputs, runner, connecting)
+  })

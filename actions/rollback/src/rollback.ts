@@ -45,7 +45,8 @@ export async function rollback(inputs: Inputs, runner: Runner): Promise<Outcome<
         `bad-release: k8s://${meant.of}/${meant.number} is a release of another app than k8s://${namespace}/${app}, which is to be rolled back; nothing was changed. Correct app, namespace or bad-release.`,
       )
     let choice: RollbackChoice | undefined
-    const target = async (records: readonly ReleaseRecord[]): Promise<Target> => {
+    const target = async (listing: Promise<readonly ReleaseRecord[]>): Promise<Target> => {
+      const records = await listing
       choice = chooseRollback(records, inputs.to, address)
       const { bad, number, replaces } = choice
       if (meant.number !== 0 && meant.number !== bad.number) {
