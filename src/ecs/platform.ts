@@ -545,7 +545,7 @@ export class EcsPlatform implements Platform {
       cluster,
       service: passage.name,
       taskDefinition: passage.before.arn,
-      ...(again ? { forceNewDeployment: true } : {}),
+      ...(again || passage.undo.capacityProviderStrategy !== undefined ? { forceNewDeployment: true } : {}),
       ...passage.undo,
     })
     passage.restored = 'by us'
@@ -606,11 +606,12 @@ export class EcsPlatform implements Platform {
     return `service/${passage.name} to ${passage.before.name}, ${how}`
   }
 
-  /** ECS's rollback knows revisions only: count and configuration are put back once it has ended. */
+  /** ECS's rollback knows the service's revision, capacity providers included: count and configuration are put back once it has ended. */
   async #putBackSettings(passage: Passage): Promise<void> {
-    if (Object.keys(passage.undo).length === 0) return
+    const { capacityProviderStrategy: _, ...undo } = passage.undo
+    if (Object.keys(undo).length === 0) return
     const { api, cluster } = this.#options
-    await api.call('ecs', 'UpdateService', { cluster, service: passage.name, ...passage.undo })
+    await api.call('ecs', 'UpdateService', { cluster, service: passage.name, ...undo })
   }
 
   #throwIfCancelled(): void {
