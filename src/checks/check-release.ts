@@ -1,5 +1,6 @@
 // A check file as the check of a deployment: made ready before anything is changed, run on the new release, at its stages too, and again on the old one after it was put back.
 import type { Check } from '../deploy/check.ts'
+import { code } from '../runner/markdown.ts'
 import { readCheckFile } from './check-file/read.ts'
 import { prepareChecks } from './run-checks.ts'
 import type { SmokeContext } from './smoke/run-smoke.ts'
@@ -25,6 +26,6 @@ export async function checkOfRelease(path: string, context: ReleaseCheckContext)
     if (at === undefined) return checks.run()
     const signal = AbortSignal.any([context.signal, at.signal])
     const ended = await (await prepareChecks(file, { ...context, signal })).run()
-    return { ...ended, summary: ended.summary.replace('Checks:', `Checks at ${at.stage}:`) }
+    return { ...ended, summary: `At ${code(at.stage)}:\n\n${ended.summary}` }
   }
 }

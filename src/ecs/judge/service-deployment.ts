@@ -90,7 +90,7 @@ function causeOf(deployment: ServiceDeployment, why: string): { reason: string; 
 /** Hooks of the kind PAUSE that hold our deployment. While ECS puts back, those of the way forward may still be shown, and must not be answered. */
 export function pausesOf({ name, serviceDeployment }: Pick<ServiceSnapshot, 'name' | 'serviceDeployment'>): readonly Pause[] {
   if (serviceDeployment?.status !== 'IN_PROGRESS') return []
-  const stage = serviceDeployment.lifecycleStage ?? 'its hook'
+  const stage = foreignLine(serviceDeployment.lifecycleStage ?? 'its hook', 60)
   return waitingHooks(serviceDeployment).flatMap(({ hookId: id }) => (id === undefined ? [] : [{ id, workload: name, stage }]))
 }
 
