@@ -3,6 +3,7 @@ import type { Checked } from '../../src/deploy/check.ts'
 import { type DeployOptions, type DeployReport, deploy, putBack } from '../../src/deploy/engine.ts'
 import type { Observation } from '../../src/deploy/follow.ts'
 import type { Culprit, Plan, Platform } from '../../src/deploy/platform.ts'
+import type { Pause } from '../../src/deploy/verdict.ts'
 import { ExpectedFailure } from '../../src/runner/failure.ts'
 import { createLog } from '../../src/runner/log.ts'
 import { ManualClock, settle } from './manual-clock.ts'
@@ -103,6 +104,8 @@ class FakePlatform implements Platform {
     await this.#call('diagnose')
     return [CULPRIT]
   }
+
+  goOn = ({ id }: Pause): Promise<void> => this.#call('goOn', `goOn ${id}`)
 
   async prove(): Promise<{ digests: Record<string, Record<string, string>>; revision: string }> {
     await this.#call('prove')
@@ -597,6 +600,102 @@ describe('checks of a release that is stable', () => {
     for (const part of says) expect(report?.message).toContain(part)
     expect(report?.message).not.toMatch(/\.\.|undefined is|\[object/)
     expect(report?.checks.length).toBe(count)
+  })
+})
+
+describe('a release that is held at a stage', () => {
+  const PAUSE: Pause = { id: '1', workload: 'service/web', stage: 'TEST' }
+  const HELD: readonly Turn[] = [
+    { at: 0, is: [progressing()] },
+    { at: 2_000, is: [progressing({ pauses: [PAUSE] })] },
+    { at: 5_000, is: [healthy()] },
+  ]
+  /** What the checks say at the stage, and of what is up. */
+  const staged = (atStage: Checked, onNew: Checked = PASSED): Partial<DeployOptions> => ({
+    check: async (live, at) => (at !== undefined ? atStage : live === 'new' ? onNew : PASSED),
+  })
+
+  test.each<
+    [
+      what: string,
+      world: World,
+      calls: string,
+      result: DeployReport['result'],
+      reason: string,
+      said: readonly Checked['result'][],
+    ]
+  >([
+    [
+      'its checks pass there and when it is up',
+      { options: staged(PASSED) },
+      `${CHANGE} goOn 1 prove record deployed record verified unlock`,
+      'deployed',
+      '',
+      ['passed', 'passed'],
+    ],
+    [
+      'they fail there: it is put back, without a diagnosis, and the old version is checked',
+      { options: staged(REFUSED) },
+      `${CHANGE} restore observe record rolled-back unlock`,
+      'rolled-back',
+      'WrongVersion',
+      ['failed', 'passed'],
+    ],
+    [
+      'they fail there, and it is to be kept',
+      { options: { ...staged(REFUSED), onCheckFailure: 'keep' } },
+      `${CHANGE} record failed unlock`,
+      'failed',
+      'WrongVersion',
+      ['failed'],
+    ],
+    [
+      'they fail when it is up',
+      { options: staged(PASSED, REFUSED) },
+      `${CHANGE} goOn 1 prove restore observe record rolled-back unlock`,
+      'rolled-back',
+      'WrongVersion',
+      ['passed', 'failed', 'passed'],
+    ],
+    [
+      'it could not be told, and a person lets it go on',
+      { options: staged(UNTOLD) },
+      `${CHANGE} prove record deployed record verified unlock`,
+      'deployed',
+      '',
+      ['inconclusive', 'passed'],
+    ],
+    [
+      'it could not be told, and nobody comes',
+      { options: staged(UNTOLD), goes: HELD.slice(0, 2) },
+      `${CHANGE} diagnose restore observe record rolled-back unlock`,
+      'rolled-back',
+      'Unreachable',
+      ['inconclusive', 'passed'],
+    ],
+    [
+      'it is cancelled there',
+      { options: staged(UNTOLD), goes: HELD.slice(0, 2), cancelAt: 10_000 },
+      `${CHANGE} restore observe record rolled-back unlock`,
+      'cancelled',
+      'Cancelled',
+      ['inconclusive'],
+    ],
+    ['there are no checks: it is waited for', {}, `${CHANGE} prove record deployed unlock`, 'deployed', '', []],
+    [
+      'what is put back is let through',
+      { goes: BAD, thenGoes: HELD },
+      `${CHANGE} diagnose restore observe goOn 1 record rolled-back unlock`,
+      'rolled-back',
+      'CrashLoopBackOff',
+      [],
+    ],
+  ])('%s', async (_, world, calls, result, reason, said) => {
+    const { report, error, platform } = await run({ goes: HELD, ...world })
+    expect(error).toBeUndefined()
+    expect(platform.calls.join(' ')).toBe(calls)
+    expect(report).toMatchObject({ result, reason })
+    expect(report?.checks.map(checked => checked.result)).toEqual(said)
   })
 })
 

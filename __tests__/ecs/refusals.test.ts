@@ -137,6 +137,46 @@ describe('what is not there is named, with what may have been meant', () => {
     )
   })
 
+  describe('the right to pass a role', () => {
+    const ROLE = 'arn:aws:iam::123456789012:role/web-task'
+    /** The same task definition with another role is the family's newest. */
+    const bringRole = async (): Promise<void> => {
+      stage = await setStage()
+      stage.aws.call('iam:CreateRole', { RoleName: 'web-task', AssumeRolePolicyDocument: '{}' })
+      const { taskDefinition } = stage.aws.call('ecs:DescribeTaskDefinition', { taskDefinition: 'web' })
+      const { family, containerDefinitions, networkMode, cpu, memory, executionRoleArn, requiresCompatibilities } =
+        taskDefinition as Record<string, unknown>
+      const same = { family, containerDefinitions, networkMode, cpu, memory, executionRoleArn, requiresCompatibilities }
+      stage.aws.call('ecs:RegisterTaskDefinition', { ...same, taskRoleArn: ROLE })
+    }
+    const simulated = (): number => stage.aws.calls.count('iam:SimulatePrincipalPolicy')
+
+    test('is simulated', async () => {
+      await bringRole()
+      const scenario = { faults: [{ action: 'iam:PassRole', error: 'AccessDeniedException' }] }
+      const ended = await stage.deploy({ target: { taskDefinition: 'web' }, scenario })
+      expect(ended).toMatchObject({ result: 'refused', reason: 'Forbidden' })
+      expect(ended.message).toBe(
+        `arn:aws:iam::123456789012:role/deploy may not pass the role ${ROLE} on to ECS: it needs the permission iam:PassRole for it. Nothing was changed.`,
+      )
+      expect(stage.aws.calls.count('ecs:RegisterTaskDefinition') + stage.aws.calls.count('ecs:UpdateService')).toBe(0)
+    })
+    test.each(['iam:SimulatePrincipalPolicy', 'sts:GetCallerIdentity'])('is passed over without %s', async action => {
+      await bringRole()
+      const ended = await stage.deploy({ target: { taskDefinition: 'web' }, scenario: denied(action) ?? {} })
+      expect(ended.result).toBe('deployed')
+      expect(ended.log).toContain(`Not looked at before the change: The role may not call ${action}`)
+    })
+    test('is nothing to ask for where it is there, or where no role is new', async () => {
+      await bringRole()
+      expect((await stage.deploy({ target: { taskDefinition: 'web' } })).result).toBe('deployed')
+      expect(simulated()).toBe(1)
+      stage.push('2')
+      expect((await stage.deploy({ tag: '2' })).result).toBe('deployed')
+      expect(simulated()).toBe(1)
+    })
+  })
+
   test('secrets, log groups and images, all at once', async () => {
     stage = await setStage()
     const secrets = [{ container: 'web', name: 'KEY', value: 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:none-AbCdEf' }]

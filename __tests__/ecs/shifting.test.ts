@@ -1,6 +1,8 @@
 import type { DeploymentConfiguration } from '@aws-sdk/client-ecs'
 import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import type { Scenario } from '../../sandbox/aws/scenario.ts'
+import type { Checked } from '../../src/deploy/check.ts'
+import type { DeployOptions } from '../../src/deploy/engine.ts'
 import type { ServiceSettings } from '../../src/ecs/service-change.ts'
 import { type Ended, type Stage, setStage } from './stage.ts'
 
@@ -80,5 +82,116 @@ describe("ECS's own strategies that shift traffic", () => {
     const ended = await deploy({ strategy: 'canary' })
     expect(ended).toMatchObject({ result: 'refused', reason: 'InvalidInput' })
     expect(ended.message).toMatch(/canary shifts traffic between two target groups, and service web has no advancedConfiguration/)
+  })
+})
+
+describe('hooks of the kind PAUSE', () => {
+  const STAGE = 'POST_TEST_TRAFFIC_SHIFT'
+
+  /** A blue-green service that stops at a stage, for 10 minutes, and is then put back by ECS. */
+  async function pausing(scenario: Scenario = {}): Promise<void> {
+    await shifting(scenario)
+    const { cluster, service } = stage.seeded
+    const hook = {
+      targetType: 'PAUSE' as const,
+      lifecycleStages: [STAGE],
+      timeoutConfiguration: { timeoutInMinutes: 10, action: 'ROLLBACK' as const },
+    }
+    stage.aws.call('ecs:UpdateService', {
+      cluster,
+      service,
+      deploymentConfiguration: { strategy: 'BLUE_GREEN', bakeTimeInMinutes: 0, lifecycleHooks: [hook] },
+    })
+    await stage.aws.advance(10)
+  }
+
+  const answers = (): readonly unknown[] =>
+    stage.aws.calls.list.flatMap(({ action, input }) =>
+      action === 'ecs:ContinueServiceDeployment' ? [(input as { action?: string }).action] : [],
+    )
+
+  type Result = Checked['result']
+  const checking = (results: readonly Result[], asked: string[] = []): DeployOptions['check'] => {
+    return async (live, at) => {
+      asked.push(at === undefined ? live : at.stage)
+      const result = live === 'restored' ? 'passed' : (results[asked.length - 1] ?? 'passed')
+      return { result, reason: result === 'passed' ? '' : 'WrongStatus', message: 'It answered.', summary: '' }
+    }
+  }
+
+  test.each<
+    [name: string, results: readonly Result[], Partial<DeployOptions>, result: string, serving: string, answers: string[]]
+  >([
+    ['passed', ['passed'], {}, 'deployed', 'web:2', ['CONTINUE']],
+    ['failed', ['failed'], {}, 'rolled-back', 'web:1', ['ROLLBACK']],
+    ['inconclusive, and warn', ['inconclusive'], { onInconclusive: 'warn' }, 'deployed', 'web:2', ['CONTINUE']],
+    // Left to a person, who does not come: ECS's own time for it runs out.
+    ['inconclusive', ['inconclusive'], {}, 'rolled-back', 'web:1', []],
+    ['passed there, failed when it is up', ['passed', 'failed'], {}, 'rolled-back', 'web:1', ['CONTINUE', 'CONTINUE']],
+  ])('%s', async (_, results, options, result, serving, answered) => {
+    await pausing()
+    const asked: string[] = []
+    const ended = await stage.deploy({ tag: '2', options: { ...options, check: checking(results, asked) } })
+    expect([ended.result, live(), answers()]).toEqual([result, serving, answered])
+    expect(asked[0]).toBe(STAGE)
+    // When it is up it is checked once more.
+    if (result === 'deployed') expect(asked).toEqual([STAGE, 'new'])
+  })
+
+  test('a refusal is told with its stage and what was seen, and how it was put back', async () => {
+    await pausing()
+    const ended = await stage.deploy({ tag: '2', options: { check: checking(['failed']) } })
+    expect(ended).toMatchObject({
+      reason: 'WrongStatus',
+      message: `service/web at ${STAGE}: It answered. ecs://app/web/web:1 was put back and is healthy. Its checks pass.`,
+    })
+    expect(ended.report?.restored).toEqual([`service/web to web:1, by the answer ROLLBACK to its hook at ${STAGE}`])
+    expect(stage.aws.calls.count('ecs:StopServiceDeployment')).toBe(0)
+    expect(ended.seconds).toBeLessThan(120)
+  })
+
+  test('a refused release that is to be kept gets no answer', async () => {
+    await pausing()
+    const ended = await stage.deploy({ tag: '2', options: { onFailure: 'keep', check: checking(['failed']) } })
+    expect(ended).toMatchObject({ result: 'failed', reason: 'WrongStatus' })
+    expect([answers(), live()]).toEqual([[], 'web:2'])
+  })
+
+  test('without checks it is waited for, and whoever answers lets it go on', async () => {
+    await pausing()
+    const ended = await stage.deploy({
+      tag: '2',
+      during: at =>
+        at(120, () => {
+          const { currentServiceDeployment: serviceDeploymentArn = '' } = stage.service()
+          const found = stage.aws.call('ecs:DescribeServiceDeployments', { serviceDeploymentArns: [serviceDeploymentArn] })
+          const [deployment] = (found as { serviceDeployments: { lifecycleHookDetails: { hookId: string }[] }[] })
+            .serviceDeployments
+          const hookId = deployment?.lifecycleHookDetails[0]?.hookId
+          stage.aws.call('ecs:ContinueServiceDeployment', { serviceDeploymentArn, hookId, action: 'CONTINUE' })
+        }),
+    })
+    expect([ended.result, live(), answers()]).toEqual(['deployed', 'web:2', []])
+    expect(ended.log).toMatch(/the deployment is paused \(POST_TEST_TRAFFIC_SHIFT\).*waits for ContinueServiceDeployment until/)
+  })
+
+  test.each(['ROLLBACK', 'CONTINUE'])('an answer that the role may not give, %s', async answer => {
+    await pausing()
+    const ended = await stage.deploy({
+      tag: '2',
+      options: { check: checking([answer === 'ROLLBACK' ? 'failed' : 'passed']) },
+      scenario: { faults: [{ action: 'ecs:ContinueServiceDeployment', error: 'AccessDeniedException' }] },
+    })
+    expect([ended.result, live()]).toEqual(['rolled-back', 'web:1'])
+    expect(ended.log).toContain('it needs the permission ecs:ContinueServiceDeployment')
+    // What may not be refused is stopped.
+    expect(ended.report?.restored[0]).toMatch(answer === 'ROLLBACK' ? /by stopping the deployment/ : /by ECS's own rollback/)
+  })
+
+  test('a cancel at a stage stops the deployment', async () => {
+    await pausing()
+    const ended = await stage.deploy({ tag: '2', cancelAt: 120 })
+    expect([ended.result, live(), answers()]).toEqual(['cancelled', 'web:1', []])
+    expect(stage.aws.calls.count('ecs:StopServiceDeployment')).toBe(1)
   })
 })

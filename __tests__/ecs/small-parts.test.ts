@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import {
+  faultsOfStrategy,
+  parseCapacityProvider,
   parseCluster,
   parseCommandOfContainer,
   parseImageOfContainer,
@@ -44,6 +46,23 @@ describe('entries', () => {
       () => parseCommandOfContainer('app node  server.js'),
       { container: 'app', words: ['node', 'server.js'] },
     ],
+    [
+      'a capacity provider',
+      () => parseCapacityProvider('FARGATE_SPOT=weight:3, base:1'),
+      { capacityProvider: 'FARGATE_SPOT', weight: 3, base: 1 },
+    ],
+    ['one by its name alone', () => parseCapacityProvider('spot'), { capacityProvider: 'spot', weight: 1, base: 0 }],
+    ['one with a base alone', () => parseCapacityProvider('spot=base:2'), { capacityProvider: 'spot', weight: 0, base: 2 }],
+    [
+      'a strategy that ECS takes',
+      () => faultsOfStrategy(['FARGATE=weight:0,base:1', 'FARGATE_SPOT'].map(parseCapacityProvider)),
+      [],
+    ],
+    [
+      'one that it does not take',
+      () => faultsOfStrategy(['a=weight:0,base:1', 'a=weight:0,base:1'].map(parseCapacityProvider)),
+      ['names a provider twice', 'gives more than one provider a base', 'gives no provider a weight'],
+    ],
     ['a tag', () => parseTagEntry('team=a=b'), { key: 'team', value: 'a=b' }],
     ['a size', () => parseSize('0.5 vCPU'), '0.5 vCPU'],
   ])('%s', (_, parse, value) => {
@@ -66,6 +85,10 @@ describe('entries', () => {
       () => parseSettingOfContainer('PASSWORD=secret'),
       /"PASSWORD=…" is not written container NAME=value/,
     ],
+    ['a capacity provider by number', () => parseCapacityProvider('spot=3'), /"3" is neither weight:<number> nor base:<number>/],
+    ['a weight twice', () => parseCapacityProvider('spot=weight:1,weight:2'), /has its weight twice/],
+    ['too much weight', () => parseCapacityProvider('spot=weight:1001'), /the weight is more than 1000/],
+    ['no capacity provider', () => parseCapacityProvider('=weight:1'), /is not written provider=weight:3,base:1/],
     ['a broken command', () => parseCommandOfContainer('app ["a"'), /is no JSON array$/],
     ['a command of numbers', () => parseCommandOfContainer('app [1]'), /no JSON array of texts/],
     ['quotes outside of JSON', () => parseCommandOfContainer('app sh -c "a b"'), /quotes are for a JSON array/],
@@ -147,6 +170,7 @@ describe('what is changed of a service', () => {
   const KEEP: ServiceSettings = { forceNewDeployment: false, circuitBreaker: 'keep', alarms: [] }
   const service = {
     serviceName: 'web',
+    launchType: 'FARGATE' as const,
     desiredCount: 2,
     deploymentConfiguration: {
       maximumPercent: 200,
@@ -186,12 +210,29 @@ describe('what is changed of a service', () => {
       },
       ['alarms: none -> {"alarmNames":["a"],"enable":true,"rollback":true}'],
     ],
+    [
+      'capacity providers',
+      { capacityProviders: [{ capacityProvider: 'FARGATE_SPOT', weight: 3, base: 1 }] },
+      { capacityProviderStrategy: [{ capacityProvider: 'FARGATE_SPOT', weight: 3, base: 1 }] },
+      ['capacity providers: launch type FARGATE -> FARGATE_SPOT weight 3 base 1'],
+    ],
     ['nothing but force', { forceNewDeployment: true }, {}, ['forced new deployment']],
   ])('%s', (_, settings, input, details) => {
     const change = changeOfService(service, { ...KEEP, ...settings })
     expect(change.input).toEqual(input)
     expect(change.details).toEqual(details)
     expect(Object.keys(change.undo)).toEqual(Object.keys(change.input))
+  })
+  test('the same capacity providers in another order are no change, another weight is one', () => {
+    const spot = { capacityProvider: 'FARGATE_SPOT', weight: 3 }
+    const usual = { capacityProvider: 'FARGATE', weight: 1, base: 1 }
+    const live = { ...service, capacityProviderStrategy: [usual, { ...spot, base: 0 }] }
+    expect(changeOfService(live, { ...KEEP, capacityProviders: [spot, usual] }).details).toEqual([])
+    const change = changeOfService(live, { ...KEEP, capacityProviders: [{ ...spot, weight: 2 }, usual] })
+    expect(change.details).toEqual([
+      'capacity providers: FARGATE weight 1 base 1, FARGATE_SPOT weight 3 -> FARGATE weight 1 base 1, FARGATE_SPOT weight 2',
+    ])
+    expect(change.undo).toEqual({ capacityProviderStrategy: live.capacityProviderStrategy })
   })
   test('CodeDeploy is no strategy of a service that ECS deploys', () => {
     expect(() => changeOfService(service, { ...KEEP, strategy: 'codedeploy' })).toThrow(/deployed by ECS itself/)

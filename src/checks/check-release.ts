@@ -1,5 +1,6 @@
-// A check file as the check of a deployment: made ready before anything is changed, run on the new release, and again on the old one after it was put back.
+// A check file as the check of a deployment: made ready before anything is changed, run on the new release, at its stages too, and again on the old one after it was put back.
 import type { Check } from '../deploy/check.ts'
+import { code } from '../runner/markdown.ts'
 import { readCheckFile } from './check-file/read.ts'
 import { prepareChecks } from './run-checks.ts'
 import type { SmokeContext } from './smoke/run-smoke.ts'
@@ -16,10 +17,15 @@ export interface ReleaseCheckContext extends SmokeContext {
 export async function checkOfRelease(path: string, context: ReleaseCheckContext): Promise<Check> {
   const file = await readCheckFile(path, context)
   const checks = await prepareChecks(file, context)
-  return async live => {
-    if (live === 'restored' && file.content.smoke === undefined) return undefined
-    const ready = live === 'new' ? checks : await prepareChecks(file, { ...context, restored: true, signal: context.ending })
-    const ended = await ready.run()
-    return live === 'new' ? ended : { ...ended, summary: ended.summary.replace('Checks:', 'Checks of what was put back:') }
+  return async (live, at) => {
+    if (live === 'restored') {
+      if (file.content.smoke === undefined) return undefined
+      const ended = await (await prepareChecks(file, { ...context, restored: true, signal: context.ending })).run()
+      return { ...ended, summary: ended.summary.replace('Checks:', 'Checks of what was put back:') }
+    }
+    if (at === undefined) return checks.run()
+    const signal = AbortSignal.any([context.signal, at.signal])
+    const ended = await (await prepareChecks(file, { ...context, signal })).run()
+    return { ...ended, summary: `At ${code(at.stage)}:\n\n${ended.summary}` }
   }
 }

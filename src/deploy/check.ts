@@ -11,8 +11,16 @@ export interface Checked {
   readonly summary: string
 }
 
-/** Checks the new release once it is stable, or the old one after it was put back. Undefined: there is nothing to check of that. */
-export type Check = (live: 'new' | 'restored') => Promise<Checked | undefined>
+/** Where a release stands that is not all the way up yet. */
+export interface StageOfCheck {
+  /** In the platform's own word, such as `POST_TEST_TRAFFIC_SHIFT`. */
+  readonly stage: string
+  /** Raised when nobody waits for the answer any more. */
+  readonly signal: AbortSignal
+}
+
+/** Checks the new release at a stage of it or once it is stable, or the old one after it was put back. Undefined: there is nothing to check of that. */
+export type Check = (live: 'new' | 'restored', at?: StageOfCheck) => Promise<Checked | undefined>
 
 export interface CheckOptions {
   readonly check?: Check | undefined
@@ -21,9 +29,13 @@ export interface CheckOptions {
 }
 
 /** Runs the check, where there is one. A check that breaks says nothing of what it was to check. */
-export async function checkLive({ check }: CheckOptions, live: 'new' | 'restored'): Promise<Checked | undefined> {
+export async function checkLive(
+  { check }: CheckOptions,
+  live: 'new' | 'restored',
+  at?: StageOfCheck,
+): Promise<Checked | undefined> {
   try {
-    return await check?.(live)
+    return await (at === undefined ? check?.(live) : check?.(live, at))
   } catch (error) {
     const expected = error instanceof ExpectedFailure
     const reason = expected ? error.reason : 'InternalError'

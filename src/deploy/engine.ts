@@ -7,6 +7,7 @@ import { afterRestore, type Checked, type CheckOptions, checkLive, isRefused, st
 import { type Clock, sleep } from './clock.ts'
 import { type Followed, follow, type Observation, type TimelineEntry } from './follow.ts'
 import type { Culprit, Plan, Platform, Proof, ReleaseStatus } from './platform.ts'
+import { AnsweredStages } from './stages.ts'
 import type { Verdict } from './verdict.ts'
 
 export interface DeployOptions extends CheckOptions {
@@ -44,7 +45,7 @@ export interface DeployReport {
   /** Where putting back failed: the commands that would finish it. */
   readonly remedies: readonly string[]
   readonly dryRun: boolean
-  /** What was checked, in its order: the new release, and the old one after it was put back. */
+  /** What was checked, in its order: the new release at its stages and when it was up, and the old one after it was put back. */
   readonly checks: readonly Checked[]
   /** True where a cancelled run could not wait for the old version: the post step has to. */
   readonly unfinished: boolean
@@ -160,11 +161,14 @@ async function followChanged(platform: Platform, options: DeployOptions, report:
   let failure: { reason: string; message: string }
   let culprits: readonly Culprit[] = []
   let checked: Checked | undefined
+  let atStages: readonly Checked[] = []
   try {
     await platform.apply()
-    const observation = await platform.observe()
+    const observation = new AnsweredStages(await platform.observe(), platform, options)
     try {
       followed = await follow(observation, { ...loop(options), signal: options.cancelled })
+      atStages = observation.checks
+      if (followed.end === 'failed') checked = observation.refusal
       if (followed.end === 'healthy') {
         const proof = await proven(platform, options)
         const stable = options.stableForMs === 0 ? '' : ` and stable for ${formatDuration(options.stableForMs)}`
@@ -174,7 +178,8 @@ async function followChanged(platform: Platform, options: DeployOptions, report:
           let told = await record(platform, options, 'deployed', message)
           if (checked?.result === 'passed') told = await record(platform, options, 'verified', told)
           const ended = standing({ result: 'deployed', message: told }, checked, options)
-          return { ...report, ...ended, verdict: followed.verdict, timeline: followed.timeline, proof }
+          const checks = [...atStages, ...ended.checks]
+          return { ...report, ...ended, checks, verdict: followed.verdict, timeline: followed.timeline, proof }
         }
       }
       failure = isRefused(checked) ? failureOfCheck(checked) : failureOf(followed, options)
@@ -195,7 +200,7 @@ async function followChanged(platform: Platform, options: DeployOptions, report:
         ? { reason: error.reason, message: sentence(error.message) }
         : { reason: 'InternalError', message: bug(error) }
   }
-  const checks = checked === undefined ? [] : [checked]
+  const checks = [...atStages, ...(checked === undefined ? [] : [checked])]
   const seen = { verdict: followed?.verdict, culprits, timeline: followed?.timeline ?? [] }
   const common = { ...report, ...seen, reason: failure.reason, checks }
   const cancelled = failure.reason === 'Cancelled'
@@ -281,7 +286,7 @@ export async function putBack(
   }
   let observation: Observation | undefined
   try {
-    observation = await platform.observe()
+    observation = new AnsweredStages(await platform.observe(), platform, options, 'restored')
     const followed = await follow(observation, {
       ...loop(options),
       stableForMs: Math.min(options.stableForMs, RESTORED_STABLE_MS),

@@ -1,7 +1,7 @@
 // What the engine needs of a platform. Kubernetes and ECS each implement it; the engine knows nothing else of them.
 import type { FilePosition } from '../runner/failure.ts'
 import type { Observation } from './follow.ts'
-import type { Verdict } from './verdict.ts'
+import type { Pause, Verdict } from './verdict.ts'
 
 export type ReleaseStatus = 'pending' | 'deployed' | 'verified' | 'failed' | 'rolled-back'
 
@@ -78,6 +78,8 @@ export interface Platform {
   /** Makes the change; what it returns observes the release's workloads. */
   apply(): Promise<void>
   observe(): Promise<Observation>
+  /** Lets the release go on from where it is held. Only of platforms that hold one at stages. @throws ExpectedFailure */
+  goOn?(pause: Pause): Promise<void>
   /** Never throws: what could not be read is left out. */
   diagnose(verdict: Verdict): Promise<readonly Culprit[]>
   /** Never throws: what runs is good already. */

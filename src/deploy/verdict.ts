@@ -2,6 +2,14 @@
 
 export type Phase = 'progressing' | 'healthy' | 'failed'
 
+/** A stop on a release's way, at which somebody has to say whether it goes on. */
+export interface Pause {
+  /** The platform's own name of it, which no other stop of the release has. */
+  readonly id: string
+  readonly workload: string
+  readonly stage: string
+}
+
 /** One workload's judgement. */
 export interface Judgement {
   /** `deployment/web`, or `deployment/web in shop` outside of the release's own namespace. */
@@ -21,6 +29,8 @@ export interface Judgement {
   readonly provenAt?: number
   /** Changes whenever something happened that a stable release does not do: a restart, a lost Ready. */
   readonly disturbances: string
+  /** Where it is held until somebody says that it may go on. */
+  readonly pauses?: readonly Pause[]
 }
 
 /** The judgement of all workloads of a release together. */
@@ -34,6 +44,8 @@ export interface Verdict {
   readonly recheckAt?: number
   /** The latest of the workloads' `provenAt`, of a healthy release. */
   readonly provenAt?: number
+  /** The workloads' pauses, of a release that is under way. */
+  readonly pauses?: readonly Pause[]
 }
 
 /** A release fails with its first failed workload, and is healthy when all are. Without workloads it is healthy: there is nothing to wait for. */
@@ -58,6 +70,7 @@ export function combine(workloads: readonly Judgement[]): Verdict {
     const provenAt = proven.length === 0 ? {} : { provenAt: Math.max(...proven) }
     return { phase: 'healthy', reason: '', message: readiness(workloads), culprit: '', workloads, ...recheck, ...provenAt }
   }
+  const pauses = waiting.flatMap(workload => workload.pauses ?? [])
   const amiss = waiting.find(workload => workload.reason !== '') ?? waiting[0]
   return {
     phase: 'progressing',
@@ -66,6 +79,7 @@ export function combine(workloads: readonly Judgement[]): Verdict {
     culprit: amiss?.culprit ?? '',
     workloads,
     ...recheck,
+    ...(pauses.length === 0 ? {} : { pauses }),
   }
 }
 

@@ -16,6 +16,7 @@ interface Sdks {
   iam: typeof import('@aws-sdk/client-iam')
   secretsmanager: typeof import('@aws-sdk/client-secrets-manager')
   ssm: typeof import('@aws-sdk/client-ssm')
+  sts: typeof import('@aws-sdk/client-sts')
 }
 export type ServiceName = keyof Sdks
 
@@ -252,4 +253,5 @@ const SERVICES: Readonly<Record<ServiceName, { load: () => Promise<unknown>; cli
     title: 'Secrets Manager',
   },
   ssm: { load: () => import('@aws-sdk/client-ssm'), client: 'SSMClient', title: 'Systems Manager' },
+  sts: { load: () => import('@aws-sdk/client-sts'), client: 'STSClient', title: 'AWS STS' },
 }

@@ -21,6 +21,13 @@ export interface CommandOfContainer {
   readonly words: readonly string[]
 }
 
+/** One provider of a capacity provider strategy, as UpdateService takes it. */
+export interface CapacityProviderEntry {
+  readonly capacityProvider: string
+  readonly weight: number
+  readonly base: number
+}
+
 export interface TagEntry {
   readonly key: string
   readonly value: string
@@ -98,6 +105,39 @@ export function parseCommandOfContainer(entry: string): CommandOfContainer {
   if (!Array.isArray(words) || words.some(word => typeof word !== 'string'))
     throw new InputFault(`in ${shown(entry)}, the command is no JSON array of texts`)
   return { container, words: words as string[] }
+}
+
+/** `FARGATE_SPOT=weight:3,base:1`. The name alone has the weight 1. */
+export function parseCapacityProvider(entry: string): CapacityProviderEntry {
+  const [, capacityProvider = '', rest] = /^([^=]*?)\s*(?:=(.*))?$/s.exec(entry) ?? []
+  if (!NAME.test(capacityProvider)) throw new InputFault(`${shown(entry)} is not written provider=weight:3,base:1`)
+  const numbers: { weight?: number; base?: number } = {}
+  for (const part of rest === undefined ? [] : rest.split(',')) {
+    const [, name, digits = ''] = /^\s*(weight|base)\s*:\s*(\d+)\s*$/.exec(part) ?? []
+    if (name !== 'weight' && name !== 'base')
+      throw new InputFault(`in ${shown(entry)}, ${shown(part.trim())} is neither weight:<number> nor base:<number>`)
+    if (numbers[name] !== undefined) throw new InputFault(`${shown(entry)} has its ${name} twice`)
+    const value = Number(digits)
+    if (value > MOST[name]) throw new InputFault(`in ${shown(entry)}, the ${name} is more than ${MOST[name]}`)
+    numbers[name] = value
+  }
+  return { capacityProvider, weight: numbers.weight ?? (numbers.base === undefined ? 1 : 0), base: numbers.base ?? 0 }
+}
+
+/** https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CapacityProviderStrategyItem.html */
+const MOST = { weight: 1_000, base: 100_000 }
+const MOST_PROVIDERS = 20
+
+/** What ECS would refuse of the providers together. */
+export function faultsOfStrategy(providers: readonly CapacityProviderEntry[]): readonly string[] {
+  if (providers.length === 0) return []
+  const names = new Set(providers.map(({ capacityProvider }) => capacityProvider))
+  return [
+    ...(names.size < providers.length ? ['names a provider twice'] : []),
+    ...(providers.length > MOST_PROVIDERS ? [`names more than ${MOST_PROVIDERS} providers`] : []),
+    ...(providers.filter(({ base }) => base > 0).length > 1 ? ['gives more than one provider a base'] : []),
+    ...(providers.every(({ weight }) => weight === 0) ? ['gives no provider a weight'] : []),
+  ]
 }
 
 export function parseTagEntry(entry: string): TagEntry {

@@ -82,7 +82,8 @@ export function passageOf(
     definition: wanted.definition,
     tags: wanted.tags,
     change,
-    forced: wanted.settings.forceNewDeployment,
+    // ECS takes other capacity providers only with a new deployment.
+    forced: wanted.settings.forceNewDeployment || change.input.capacityProviderStrategy !== undefined,
     keepsStatus: wanted.revision !== undefined,
     ecsKnows: before.arn === live.arn && primary?.rolloutState !== 'IN_PROGRESS' && primary?.rolloutState !== 'FAILED',
     revision: wanted.revision ?? (same ? live : undefined),

@@ -5,7 +5,7 @@ import type { Observation } from '../deploy/follow.ts'
 import { lockHolder } from '../deploy/lock-holder.ts'
 import type { Culprit, Plan, Platform, Proof, ReleaseStatus } from '../deploy/platform.ts'
 import { formatReleaseAddress } from '../deploy/release-address.ts'
-import type { Verdict } from '../deploy/verdict.ts'
+import type { Pause, Verdict } from '../deploy/verdict.ts'
 import { ExpectedFailure, messageOf } from '../runner/failure.ts'
 import type { Log } from '../runner/log.ts'
 import { runAddress } from '../runner/run-address.ts'
@@ -19,7 +19,7 @@ import {
   stopCodeDeployment,
 } from './code-deploy.ts'
 import { diagnose } from './diagnosis.ts'
-import { isRollingBack, primaryOf } from './judge/service-deployment.ts'
+import { isRollingBack, pausesOf, primaryOf } from './judge/service-deployment.ts'
 import { type Expectation, revisionOf } from './judge/snapshot.ts'
 import { type Revision, readRevision, readServices, revisionOfAnswer } from './live-service.ts'
 import {
@@ -221,6 +221,16 @@ export class EcsPlatform implements Platform {
         return observation.judge()
       },
     }
+  }
+
+  async goOn({ id }: Pause): Promise<void> {
+    this.#lock.lost.throwIfAborted()
+    const held = this.#watch.names
+      .flatMap(name => this.#watch.snapshot(name) ?? [])
+      .find(snapshot => pausesOf(snapshot).some(pause => pause.id === id))
+    const serviceDeploymentArn = held?.serviceDeployment?.serviceDeploymentArn
+    if (serviceDeploymentArn === undefined) return
+    await this.#options.api.call('ecs', 'ContinueServiceDeployment', { serviceDeploymentArn, hookId: id, action: 'CONTINUE' })
   }
 
   async diagnose(verdict: Verdict): Promise<readonly Culprit[]> {
@@ -491,8 +501,12 @@ export class EcsPlatform implements Platform {
     const arn = known?.serviceDeployment?.serviceDeploymentArn
     const open = known?.serviceDeployment?.status === 'IN_PROGRESS' || known?.serviceDeployment?.status === 'PENDING'
     // The fastest way first: of a cancel's 10 s none is to be lost.
-    if (open && arn !== undefined && known?.service !== undefined && (await this.#stop(arn)))
-      return this.#rolledBackByEcs(passage, known.service, true)
+    if (open && arn !== undefined && known?.service !== undefined) {
+      const [pause] = this.#options.cancelled.aborted ? [] : pausesOf(known)
+      if (pause !== undefined && (await this.#refuse(arn, pause)))
+        return this.#rolledBackByEcs(passage, known.service, `by the answer ROLLBACK to its hook at ${pause.stage}`)
+      if (await this.#stop(arn)) return this.#rolledBackByEcs(passage, known.service, BY_STOP)
+    }
     const [service] = await readServices(api, cluster, [passage.name])
     if (service === undefined) throw new ExpectedFailure('NotFound', `Service ${passage.name} is gone.`)
     this.#lock.assertHeld([service])
@@ -507,9 +521,9 @@ export class EcsPlatform implements Platform {
     if (passage.ecsKnows && current !== '' && current !== passage.deploymentArnBefore) {
       const status = await this.#statusOf(current)
       const active = status === undefined || status === 'IN_PROGRESS' || status === 'PENDING'
-      if (begun && active && (await this.#stop(current))) return this.#rolledBackByEcs(passage, service, true)
+      if (begun && active && (await this.#stop(current))) return this.#rolledBackByEcs(passage, service, BY_STOP)
       const isBack = status === 'ROLLBACK_SUCCESSFUL' && primary?.taskDefinition === passage.before.arn
-      if (isRollingBack(status) || isBack) return this.#rolledBackByEcs(passage, service, false)
+      if (isRollingBack(status) || isBack) return this.#rolledBackByEcs(passage, service, BY_ITSELF)
     }
     const back = primary?.taskDefinition === passage.before.arn && own.arn !== passage.before.arn
     // Ours was replaced by a deployment of somebody else's, be it of the old revision.
@@ -518,7 +532,8 @@ export class EcsPlatform implements Platform {
       passage.restored = 'left'
       return `service/${passage.name} was left to the deployment that runs ${revisionOf(primary?.taskDefinition)}`
     }
-    if (back && primary?.rolloutState === 'IN_PROGRESS' && passage.ecsKnows) return this.#rolledBackByEcs(passage, service, false)
+    if (back && primary?.rolloutState === 'IN_PROGRESS' && passage.ecsKnows)
+      return this.#rolledBackByEcs(passage, service, BY_ITSELF)
     const since = clock.now()
     const again = own.arn === passage.before.arn
     if (back && Object.keys(passage.undo).length === 0) {
@@ -530,7 +545,7 @@ export class EcsPlatform implements Platform {
       cluster,
       service: passage.name,
       taskDefinition: passage.before.arn,
-      ...(again ? { forceNewDeployment: true } : {}),
+      ...(again || passage.undo.capacityProviderStrategy !== undefined ? { forceNewDeployment: true } : {}),
       ...passage.undo,
     })
     passage.restored = 'by us'
@@ -567,27 +582,45 @@ export class EcsPlatform implements Platform {
     }
   }
 
-  #rolledBackByEcs(passage: Passage, service: Service, asked: boolean): string {
+  /** @returns false where nobody waits for the answer any more, or it may not be given */
+  async #refuse(serviceDeploymentArn: string, { id }: Pause): Promise<boolean> {
+    const { api, log } = this.#options
+    try {
+      await api.call('ecs', 'ContinueServiceDeployment', { serviceDeploymentArn, hookId: id, action: 'ROLLBACK' })
+      return true
+    } catch (error) {
+      if (!(error instanceof AwsFailure) || error.reason === 'Unreachable' || error.reason === 'Unauthorized') throw error
+      log.info(`The hook could not be answered, so the deployment is stopped: ${error.message}`)
+      return false
+    }
+  }
+
+  /** @param how for people */
+  #rolledBackByEcs(passage: Passage, service: Service, how: string): string {
     passage.restored = 'by ecs'
     this.#expect(passage, passage.before, service, this.#options.clock.now(), '', {
       rollsBack: true,
       deploymentBefore: passage.deployment,
       digests: {},
     })
-    return `service/${passage.name} to ${passage.before.name}, ${asked ? "by stopping the deployment with ECS's rollback" : "by ECS's own rollback"}`
+    return `service/${passage.name} to ${passage.before.name}, ${how}`
   }
 
-  /** ECS's rollback knows revisions only: count and configuration are put back once it has ended. */
+  /** ECS's rollback knows the service's revision, capacity providers included: count and configuration are put back once it has ended. */
   async #putBackSettings(passage: Passage): Promise<void> {
-    if (Object.keys(passage.undo).length === 0) return
+    const { capacityProviderStrategy: _, ...undo } = passage.undo
+    if (Object.keys(undo).length === 0) return
     const { api, cluster } = this.#options
-    await api.call('ecs', 'UpdateService', { cluster, service: passage.name, ...passage.undo })
+    await api.call('ecs', 'UpdateService', { cluster, service: passage.name, ...undo })
   }
 
   #throwIfCancelled(): void {
     if (this.#options.cancelled.aborted) throw new ExpectedFailure('Cancelled', 'Cancelled in the middle of the change.')
   }
 }
+
+const BY_STOP = "by stopping the deployment with ECS's rollback"
+const BY_ITSELF = "by ECS's own rollback"
 
 function found(revisions: readonly Revision[], arn: string | undefined): Revision {
   const revision = revisions.find(candidate => candidate.arn === arn)

@@ -6,6 +6,7 @@ import { ExpectedFailure } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import type { Log } from '../runner/log.ts'
 import { type AwsApi, AwsFailure } from './api.ts'
+import { rolesNotToBePassed } from './pass-role.ts'
 import type { LiveService } from './passage.ts'
 import type { LookAhead } from './platform.ts'
 import { type Definition, imagesOf } from './task-definition.ts'
@@ -184,17 +185,23 @@ function* rolesOf({ taskRoleArn, executionRoleArn }: Definition): Iterable<strin
   if (executionRoleArn !== undefined) yield executionRoleArn
 }
 
-function roleChecks({ api }: PreflightOptions, planned: readonly Planned[]): readonly Check[] {
-  return brought(planned, rolesOf).map(role => async () => {
-    const name = role.slice(role.lastIndexOf('/') + 1)
-    try {
-      await api.call('iam', 'GetRole', { RoleName: name })
-      return []
-    } catch (error) {
-      if (!isMissing(error, 'NoSuchEntityException', 'NoSuchEntity')) throw error
-      return [{ reason: 'RoleNotAssumable', message: `The role ${foreignLine(role, 200)} is not there` }]
-    }
-  })
+function roleChecks({ api, log }: PreflightOptions, planned: readonly Planned[]): readonly Check[] {
+  const roles = brought(planned, rolesOf)
+  const passed: Check = async () => (await rolesNotToBePassed(api, roles, log)).map(message => ({ reason: 'Forbidden', message }))
+  const there = roles.map(
+    (role): Check =>
+      async () => {
+        const name = role.slice(role.lastIndexOf('/') + 1)
+        try {
+          await api.call('iam', 'GetRole', { RoleName: name })
+          return []
+        } catch (error) {
+          if (!isMissing(error, 'NoSuchEntityException', 'NoSuchEntity')) throw error
+          return [{ reason: 'RoleNotAssumable', message: `The role ${foreignLine(role, 200)} is not there` }]
+        }
+      },
+  )
+  return [...there, passed]
 }
 
 /** A load balancer sends to a container and port that the new definition must still have. */

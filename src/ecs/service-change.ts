@@ -1,5 +1,10 @@
 // What a deployment changes of a service besides its revision: only what the inputs name, everything else stays as it is.
-import type { DeploymentConfiguration, Service, UpdateServiceCommandInput } from '@aws-sdk/client-ecs'
+import type {
+  CapacityProviderStrategyItem,
+  DeploymentConfiguration,
+  Service,
+  UpdateServiceCommandInput,
+} from '@aws-sdk/client-ecs'
 import { ExpectedFailure } from '../runner/failure.ts'
 import type { Undo } from './tags.ts'
 
@@ -18,11 +23,12 @@ export interface ServiceSettings {
   /** Percents of the traffic: of `linear` the size of a step, of `canary` that of the first one. */
   readonly steps?: readonly number[]
   readonly bakeTimeMinutes?: number
+  readonly capacityProviders?: readonly CapacityProviderStrategyItem[]
 }
 
 export interface ServiceChange {
   /** For UpdateService, without cluster, service and task definition. */
-  readonly input: Pick<UpdateServiceCommandInput, 'desiredCount' | 'deploymentConfiguration'>
+  readonly input: Pick<UpdateServiceCommandInput, 'desiredCount' | 'deploymentConfiguration' | 'capacityProviderStrategy'>
   /** For people. */
   readonly details: readonly string[]
   /** How it was, as far as it is changed. */
@@ -50,9 +56,28 @@ export function changeOfService(service: Service, settings: ServiceSettings): Se
     undo.deploymentConfiguration = before
     details.push(...changed.map(key => `${key}: ${shown(before[key])} -> ${shown(after[key])}`))
   }
+  const { capacityProviders = [] } = settings
+  const providersBefore = service.capacityProviderStrategy ?? []
+  if (capacityProviders.length > 0 && providersOf(capacityProviders) !== providersOf(providersBefore)) {
+    input.capacityProviderStrategy = [...capacityProviders]
+    // An empty list is the way back to the launch type.
+    undo.capacityProviderStrategy = providersBefore
+    const from = providersBefore.length > 0 ? providersOf(providersBefore) : `launch type ${service.launchType ?? 'EC2'}`
+    details.push(`capacity providers: ${from} -> ${providersOf(capacityProviders)}`)
+  }
   if (settings.forceNewDeployment) details.push('forced new deployment')
   return { input, details, undo }
 }
+
+/** For people, and the same for what means the same: their order does not matter. */
+const providersOf = (providers: readonly CapacityProviderStrategyItem[]): string =>
+  providers
+    .map(
+      ({ capacityProvider = '', weight = 0, base = 0 }) =>
+        `${capacityProvider} weight ${weight}${base === 0 ? '' : ` base ${base}`}`,
+    )
+    .toSorted()
+    .join(', ')
 
 const shown = (value: unknown): string =>
   value === undefined ? 'none' : typeof value === 'object' ? JSON.stringify(value) : String(value)

@@ -166,6 +166,20 @@ describe('what ECS refuses', () => {
   ])('%s %j', (action, input, said) => {
     expect(() => aws.call(action, input)).toThrow(said)
   })
+
+  test('other capacity providers without a new deployment; none is the way back to the launch type', () => {
+    const named = { cluster: 'app', service: 'web' }
+    aws.call('ecs:CreateService', { cluster: 'app', serviceName: 'web', taskDefinition: 'web', launchType: 'EC2' })
+    const update = (capacityProviders: readonly string[], more: object = {}): unknown => {
+      const capacityProviderStrategy = capacityProviders.map(capacityProvider => ({ capacityProvider, weight: 1 }))
+      return aws.call('ecs:UpdateService', { ...named, capacityProviderStrategy, ...more })['service']
+    }
+    expect(() => update(['spot'])).toThrow(/you must force a new deployment/)
+    expect(update(['spot'], { forceNewDeployment: true })).toMatchObject({
+      capacityProviderStrategy: [{ capacityProvider: 'spot', weight: 1 }],
+    })
+    expect(update([], { forceNewDeployment: true })).toMatchObject({ launchType: 'EC2' })
+  })
 })
 
 describe('a task on its own', () => {

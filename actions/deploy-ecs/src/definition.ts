@@ -1,5 +1,7 @@
 // The inputs and outputs of deploy-ecs.
 import {
+  faultsOfStrategy,
+  parseCapacityProvider,
   parseCluster,
   parseCommandOfContainer,
   parseImageOfContainer,
@@ -27,6 +29,7 @@ const inputs = {
   tags: list({ each: parseTagEntry }),
   'desired-count': text({ parse: count(0, 5_000) }),
   'force-new-deployment': boolean({ default: 'false' }),
+  'capacity-provider-strategy': list({ each: parseCapacityProvider }),
   'minimum-healthy-percent': text({ parse: count(0, 100) }),
   'maximum-percent': text({ parse: count(100, 200) }),
   strategy: text({ parse: parseStrategy }),
@@ -78,6 +81,7 @@ export const definition: ActionDefinition<typeof inputs, DeployOutput> = {
     ...(given['stable-for'] >= given.timeout ? ['stable-for: must be shorter than timeout'] : []),
     ...(new Set(given.service).size < given.service.length ? ['service: names a service twice'] : []),
     ...(given.service.length > 10 ? ['service: names more than 10 services, which is what ECS describes at once'] : []),
+    ...faultsOfStrategy(given['capacity-provider-strategy']).map(fault => `capacity-provider-strategy: ${fault}`),
     ...(given.steps.length > 0 && given.strategy !== 'linear' && given.strategy !== 'canary'
       ? ['steps: are for strategy linear or canary']
       : []),

@@ -92,6 +92,7 @@ function settingsOf(inputs: Inputs): ServiceSettings {
     forceNewDeployment: inputs['force-new-deployment'],
     circuitBreaker: inputs['circuit-breaker'],
     alarms,
+    capacityProviders: inputs['capacity-provider-strategy'],
     ...(count === undefined ? {} : { desiredCount: count }),
     ...(least === undefined ? {} : { minimumHealthyPercent: least }),
     ...(most === undefined ? {} : { maximumPercent: most }),

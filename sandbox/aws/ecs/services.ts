@@ -228,11 +228,22 @@ function revisionChanges(
       'InvalidParameterException',
       'Unable to update the task definition of a service with an EXTERNAL deployment controller.',
     )
+  const providers = input.capacityProviderStrategy
+  if (
+    providers !== undefined &&
+    JSON.stringify(providers) !== JSON.stringify(service.fields.capacityProviderStrategy) &&
+    input.forceNewDeployment !== true
+  )
+    throw new AwsError(
+      'InvalidParameterException',
+      'When switching from launch type to capacity provider strategy on an existing service, or making a change to a capacity provider strategy on a service that is already using one, you must force a new deployment.',
+    )
   const wanted: Partial<RevisionFields> = {
     ...(definition !== undefined && { taskDefinition: definition.taskDefinitionArn }),
-    ...(input.capacityProviderStrategy !== undefined && {
-      capacityProviderStrategy: input.capacityProviderStrategy,
-      launchType: undefined,
+    ...(providers !== undefined && {
+      capacityProviderStrategy: providers,
+      // An empty list is the way back to the launch type.
+      launchType: providers.length > 0 ? undefined : launchTypeOf(service),
     }),
     ...(input.platformVersion !== undefined && { platformVersion: input.platformVersion }),
     ...(input.networkConfiguration !== undefined && { networkConfiguration: networkOf(input) }),
@@ -245,6 +256,10 @@ function revisionChanges(
     JSON.stringify(service.fields[name as keyof RevisionFields]) === JSON.stringify(value)
   return Object.fromEntries(Object.entries(wanted).filter(([name, value]) => !same(name, value)))
 }
+
+/** The last one that the service had. */
+const launchTypeOf = (service: Service): RevisionFields['launchType'] =>
+  service.revisions.findLast(({ launchType }) => launchType !== undefined)?.launchType ?? 'EC2'
 
 /** A service of CodeDeploy starts with one task set that has all the traffic. */
 function firstTaskSet(ecs: Ecs, service: Service): void {

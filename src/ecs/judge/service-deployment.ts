@@ -1,5 +1,6 @@
 // What ECS itself says of the deployment: its status, the breaker's count, alarms; and whether another one has taken its place.
 import type { Deployment, ServiceDeployment } from '@aws-sdk/client-ecs'
+import type { Pause } from '../../deploy/verdict.ts'
 import { foreignLine } from '../../runner/foreign-text.ts'
 import { wordOfCodeDeploy } from './code-deploy.ts'
 import { revisionOf, type ServiceSnapshot } from './snapshot.ts'
@@ -86,18 +87,23 @@ function causeOf(deployment: ServiceDeployment, why: string): { reason: string; 
   return { reason: 'RolledBack', message: `the deployment is rolled back by ECS${says}` }
 }
 
-function progressOf({
-  status,
-  lifecycleStage,
-  lifecycleHookDetails,
-  deploymentCircuitBreaker: breaker,
-  targetServiceRevision: target,
-}: ServiceDeployment): string {
+/** Hooks of the kind PAUSE that hold our deployment. While ECS puts back, those of the way forward may still be shown, and must not be answered. */
+export function pausesOf({ name, serviceDeployment }: Pick<ServiceSnapshot, 'name' | 'serviceDeployment'>): readonly Pause[] {
+  if (serviceDeployment?.status !== 'IN_PROGRESS') return []
+  const stage = foreignLine(serviceDeployment.lifecycleStage ?? 'its hook', 60)
+  return waitingHooks(serviceDeployment).flatMap(({ hookId: id }) => (id === undefined ? [] : [{ id, workload: name, stage }]))
+}
+
+const waitingHooks = ({ lifecycleHookDetails = [] }: ServiceDeployment): NonNullable<ServiceDeployment['lifecycleHookDetails']> =>
+  lifecycleHookDetails.filter(hook => hook.targetType === 'PAUSE' && hook.status === 'AWAITING_ACTION')
+
+function progressOf(deployment: ServiceDeployment): string {
+  const { status, lifecycleStage, deploymentCircuitBreaker: breaker, targetServiceRevision: target } = deployment
   const stage = lifecycleStage === undefined ? '' : ` (${lifecycleStage})`
   const weight = target?.requestedProductionTrafficWeight
   const traffic = weight === undefined ? '' : `, ${weight} % of the traffic`
   const failures = breaker?.failureCount ?? 0
-  const pause = (lifecycleHookDetails ?? []).find(hook => hook.targetType === 'PAUSE' && hook.status === 'AWAITING_ACTION')
+  const [pause] = waitingHooks(deployment)
   if (pause !== undefined)
     return `the deployment is paused${stage}${traffic}: its hook ${pause.hookId} waits for ContinueServiceDeployment${pause.expiresAt === undefined ? '' : ` until ${pause.expiresAt.toISOString()}, then it goes to ${pause.timeoutAction ?? 'ROLLBACK'}`}`
   const count = failures === 0 ? '' : `, ${failures} of ${breaker?.threshold ?? '?'} failed tasks the breaker allows`

@@ -3,7 +3,7 @@ import type { Task } from '@aws-sdk/client-ecs'
 import type { Judgement } from '../../deploy/verdict.ts'
 import { BREAKER, GRACES, REPEATS } from './grace.ts'
 import { judgeEvents, type Trouble } from './placement.ts'
-import { primaryOf, type Word, wordOnDeployment } from './service-deployment.ts'
+import { pausesOf, primaryOf, type Word, wordOnDeployment } from './service-deployment.ts'
 import { revisionOf, type ServiceSnapshot, timeOf } from './snapshot.ts'
 import { endOf, type TaskEnd, taskName } from './stopped-task.ts'
 import { isHealthyTarget, sickTargets } from './targets.ts'
@@ -15,7 +15,9 @@ export function judgeService(snapshot: ServiceSnapshot, now: number): Judgement 
     const message = `${name} ${service === undefined ? 'is not there' : `is ${service.status}`}: somebody else has deleted it`
     return { ...base, phase: 'failed', reason: 'NotFound', message }
   }
-  return expected.rollsBack ? judgeRollback(snapshot, base, now) : judgeForward(snapshot, base, now)
+  const judgement = expected.rollsBack ? judgeRollback(snapshot, base, now) : judgeForward(snapshot, base, now)
+  const pauses = judgement.phase === 'progressing' && !expected.rollsBack ? pausesOf(snapshot) : []
+  return pauses.length === 0 ? judgement : { ...judgement, pauses }
 }
 
 type Known = Omit<Judgement, 'phase' | 'message'>
