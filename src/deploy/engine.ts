@@ -166,6 +166,7 @@ async function followChanged(platform: Platform, options: DeployOptions, report:
     try {
       followed = await follow(observation, { ...loop(options), signal: options.cancelled })
       if (followed.end === 'healthy') {
+        await platform.finish?.()
         const proof = await proven(platform, options)
         const stable = options.stableForMs === 0 ? '' : ` and stable for ${formatDuration(options.stableForMs)}`
         const message = `Deployed${stable}: ${followed.verdict.message}.`
