@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Task } from '@aws-sdk/client-ecs'
 import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import type { Scenario } from '../../sandbox/aws/scenario.ts'
 import { repositoryRoot } from '../../scripts/action-file.ts'
@@ -143,6 +144,26 @@ describe('run-before', () => {
     const ended = await stage.deploy({ tag: '3', platform: { tasks: tasks() } })
     expect(ended).toMatchObject({ result: 'rolled-back', reason: 'EssentialContainerExited' })
     expect(live()).toBe('web:1')
+  })
+
+  test.each<[string, object, object]>([
+    ['launch type', {}, { launchType: 'FARGATE' }],
+    [
+      'capacity providers',
+      { launchType: undefined, capacityProviderStrategy: [{ capacityProvider: 'FARGATE_SPOT', weight: 1 }] },
+      { capacityProviderName: 'FARGATE_SPOT' },
+    ],
+  ])("has the service's %s, its network, and the run's name", async (_, more, place) => {
+    stage = await setStage({ seed: { with: more } })
+    stage.push('2')
+    await stage.deploy({ tag: '2', scenario: first(OK), platform: { tasks: tasks() } })
+    const { taskArns } = stage.aws.call('ecs:ListTasks', { cluster: 'app', desiredStatus: 'STOPPED' }) as { taskArns: string[] }
+    const { tasks: found } = stage.aws.call('ecs:DescribeTasks', { cluster: 'app', tasks: taskArns }) as { tasks: Task[] }
+    const own = found.find(({ startedBy }) => startedBy?.startsWith('deploy-actions/web/1/') === true)
+    const command = ['npm', 'run', 'migrate']
+    expect(own).toMatchObject({ ...place, overrides: { containerOverrides: [{ name: 'web', command }] } })
+    expect(own?.taskDefinitionArn).toMatch(/web:2$/)
+    expect(JSON.stringify(own?.attachments)).toContain('subnet-0a')
   })
 
   test('does not run when nothing changes', async () => {
