@@ -1,22 +1,25 @@
-// `npm run demo`: from a commit to a verified release, and back, on real parts. Ends with 0 only when every step ended as the story says.
+// `npm run demo`: from a commit to a verified release, and back, on real parts, then on a simulated ECS. Ends with 0 only when all ended as told.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import { runAction } from '../__tests__/harness/run-action.ts'
 import { repositoryRoot } from '../scripts/action-file.ts'
-import { caughtAfter, differences } from './expectation.ts'
+import { ecsStory } from './ecs-story.ts'
 import { type Chapter, page, type Story } from './page.ts'
+import { playStep } from './play-step.ts'
 import { type ProbeMetrics, startProbeMetrics } from './probe-metrics.ts'
 import { ask, type ProbeTally, type ServiceProbe, startProbe } from './service-probe.ts'
 import { bringUpSandbox, buildActions, resetNamespace, serviceUrl } from './setup.ts'
-import { APP, type Known, type Step, story } from './story.ts'
-import { createStepLog, createTerminal, printable, readableLog, type Terminal, table, terminalWidth, wrap } from './terminal.ts'
+import { APP, type Known, story } from './story.ts'
+import { type ToldOnEcs, tellOnEcs } from './tell-ecs.ts'
+import { createTerminal, printable, type Terminal, table, terminalWidth, wrap } from './terminal.ts'
 import type { Stretch } from './traffic-chart.ts'
 import { checkOut, versions, writeHistory } from './versions.ts'
 
-const USAGE = `usage: npm run demo -- [OPTION...]
+const USAGE = `usage: npm run demo -- [kubernetes] [ecs] [OPTION...]
+
+Both parts unless one is named; ecs needs neither root nor cluster.
 
   --quiet            print the table at the end, nothing before it
   --namespace NAME   the namespace to remove and make anew; default deploy-actions-demo
@@ -25,7 +28,11 @@ const USAGE = `usage: npm run demo -- [OPTION...]
 
 class Cancelled extends Error {}
 
+const PARTS = ['kubernetes', 'ecs'] as const
+type Part = (typeof PARTS)[number]
+
 interface Options {
+  readonly parts: readonly Part[]
   readonly quiet: boolean
   readonly namespace: string
   readonly report: string
@@ -33,8 +40,9 @@ interface Options {
 
 /** Undefined where only the usage was asked for. @throws Error for options that make no sense */
 function readOptions(argv: readonly string[]): Options | undefined {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
     args: [...argv],
+    allowPositionals: true,
     options: {
       help: { type: 'boolean', short: 'h', default: false },
       quiet: { type: 'boolean', short: 'q', default: false },
@@ -46,7 +54,10 @@ function readOptions(argv: readonly string[]): Options | undefined {
   if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(values.namespace)) throw new Error('--namespace is no name of a namespace')
   if (/^(default|kube-.*)$/.test(values.namespace))
     throw new Error(`--namespace ${values.namespace}: the demo removes it first, so take another`)
-  return { quiet: values.quiet, namespace: values.namespace, report: resolve(values.report) }
+  const unknown = positionals.find(name => !PARTS.some(part => part === name))
+  if (unknown !== undefined) throw new Error(`there is no part "${unknown}"; there are ${PARTS.join(' and ')}`)
+  const parts = PARTS.filter(part => positionals.length === 0 || positionals.includes(part))
+  return { parts, quiet: values.quiet, namespace: values.namespace, report: resolve(values.report) }
 }
 
 interface Told {
@@ -57,9 +68,7 @@ interface Told {
 
 /** Plays the story step by step, and stops at the first one that ends otherwise than told. */
 async function tell(options: Options, terminal: Terminal, workspace: string, signal: AbortSignal): Promise<Told> {
-  terminal.heading('Setting up')
   const say = (line: string): void => terminal.say(printable(line))
-  await buildActions(say, signal)
   const env = await bringUpSandbox(say, signal)
   await resetNamespace(options.namespace, env, say, signal)
   const commits = writeHistory(workspace)
@@ -88,15 +97,15 @@ async function tell(options: Options, terminal: Terminal, workspace: string, sig
         checkedOut = step.version
       }
       const from = probe?.elapsed()
-      const chapter = await play(step, change, known, {
-        env,
-        workspace,
-        commit: commits.get(checkedOut) ?? '',
-        version: checkedOut,
-        outputs,
-        terminal,
-        signal,
-      })
+      const { version, action, title } = step
+      const { chapter, outputs: given } = await playStep(
+        { version, change, action, title, inputs: step.inputs(known), expects: step.expects(known) },
+        {
+          ...{ env, workspace, terminal, signal },
+          github: { repository: `acme/${APP}`, sha: commits.get(checkedOut) ?? '', ref: `refs/tags/v${checkedOut}` },
+        },
+      )
+      outputs.set(`${action} ${version}`, given)
       chapters.push(chapter)
       if (probe !== undefined)
         stretches.push({ name: `${step.version} ${step.action}`, from: from ?? 0, to: probe.elapsed(), red: chapter.red })
@@ -121,62 +130,6 @@ async function tell(options: Options, terminal: Terminal, workspace: string, sig
   return { chapters, stretches, tally: probe?.tally() }
 }
 
-interface Stage {
-  readonly env: Record<string, string>
-  readonly workspace: string
-  readonly commit: string
-  /** The version that is checked out. */
-  readonly version: string
-  readonly outputs: Map<string, Readonly<Record<string, string>>>
-  readonly terminal: Terminal
-  readonly signal: AbortSignal
-}
-
-async function play(step: Step, change: string, known: Known, stage: Stage): Promise<Chapter> {
-  const { terminal } = stage
-  terminal.say(`${step.action}: ${step.title}`, 2, 'cyan')
-  const log = createStepLog(({ text, style }) => terminal.say(text, 4, style))
-  const result = await runAction({
-    action: step.action,
-    inputs: step.inputs(known),
-    env: stage.env,
-    workspace: stage.workspace,
-    github: {
-      repository: `acme/${APP}`,
-      sha: stage.commit,
-      ref: `refs/tags/v${stage.version}`,
-    },
-    onOutput: text => log.write(text),
-    cancel: stage.signal,
-    giveUpAfter: 300_000,
-  })
-  log.end()
-  stage.outputs.set(`${step.action} ${step.version}`, result.outputs)
-  const faults = result.conclusion === 'cancelled' ? [] : differences(result, step.expects(known))
-  const caught = caughtAfter(result)
-  const reason = result.outputs['reason'] ?? ''
-  const chapter: Chapter = {
-    version: step.version,
-    change,
-    action: step.action,
-    title: step.title,
-    red: result.conclusion !== 'success',
-    differences: faults,
-    verdict: result.outputs['result'] ?? result.conclusion,
-    cause: caught === undefined ? reason : `${reason}, seen after ${caught.toFixed(0)} s`,
-    seconds: result.seconds,
-    summary: result.summary,
-    log: readableLog(result.output),
-    message: result.outputs['message'] ?? '',
-  }
-  for (const fault of faults) terminal.say(`NOT AS TOLD: ${printable(fault)}`, 4, 'red')
-  if (faults.length === 0 && result.conclusion !== 'cancelled') {
-    const cause = chapter.cause === '' ? '' : ` (${chapter.cause})`
-    terminal.say(`✓ as told: ${chapter.verdict}${cause}, ${result.seconds.toFixed(1)} s`, 4, 'green')
-  }
-  return chapter
-}
-
 const REACHED_WITHIN_MS = 10_000
 
 /** @throws Error when this machine can't reach the Service, though its pods are ready */
@@ -193,7 +146,12 @@ async function untilAnswers(url: string): Promise<void> {
   }
 }
 
-function judged({ chapters, stretches, tally }: Told): Story {
+interface Judged {
+  readonly verdict: string
+  readonly asTold: boolean
+}
+
+function judgedOnKubernetes({ chapters, tally }: Told): Judged {
   const untold = story.length - chapters.length
   const otherwise = chapters.filter(chapter => chapter.differences.length > 0)
   const silent = tally === undefined || tally.requests === 0
@@ -207,7 +165,37 @@ function judged({ chapters, stretches, tally }: Told): Story {
   const verdict = asTold
     ? 'Everything ended as told: two good versions were verified, three bad ones taken back, and the Service never stopped answering.'
     : `Not as told: ${faults.join('; ')}.`
-  return { chapters, stretches, tally, verdict, asTold, when: new Date() }
+  return { verdict, asTold }
+}
+
+function judgedOnEcs({ chapters, serving }: ToldOnEcs): Judged {
+  const untold = ecsStory.length - chapters.length
+  const faults = [
+    ...chapters.filter(({ differences }) => differences.length > 0).map(({ version }) => `${version} ended otherwise`),
+    ...(untold === 0 ? [] : [`${untold} versions were not reached`]),
+  ]
+  const asTold = faults.length === 0
+  const verdict = asTold
+    ? `On ECS two good versions took over, three bad ones were named and never stayed; ${serving} serves at the end.`
+    : `Not as told on ECS: ${faults.join('; ')}.`
+  return { verdict, asTold }
+}
+
+async function tellAll(options: Options, terminal: Terminal, workspace: string, signal: AbortSignal): Promise<Story> {
+  terminal.heading('Setting up')
+  await buildActions(line => terminal.say(printable(line)), signal)
+  const told = options.parts.includes('kubernetes') ? await tell(options, terminal, workspace, signal) : undefined
+  signal.throwIfAborted()
+  const ecs = options.parts.includes('ecs') ? await tellOnEcs(terminal, workspace, signal) : undefined
+  const judged = [...(told === undefined ? [] : [judgedOnKubernetes(told)]), ...(ecs === undefined ? [] : [judgedOnEcs(ecs)])]
+  return {
+    chapters: [...(told?.chapters ?? []), ...(ecs?.chapters ?? [])],
+    stretches: told?.stretches ?? [],
+    tally: told?.tally,
+    verdict: judged.map(({ verdict }) => verdict).join(' '),
+    asTold: judged.every(({ asTold }) => asTold),
+    when: new Date(),
+  }
 }
 
 function rowsOf({ chapters, tally, stretches }: Story): string[][] {
@@ -251,7 +239,7 @@ async function main(): Promise<number> {
   process.on('exit', () => rmSync(workspace, { recursive: true, force: true }))
 
   const begun = performance.now()
-  const told = judged(await tell(options, terminal, workspace, cancel.signal))
+  const told = await tellAll(options, terminal, workspace, cancel.signal)
   mkdirSync(dirname(options.report), { recursive: true })
   writeFileSync(options.report, page(told))
 
@@ -262,6 +250,7 @@ async function main(): Promise<number> {
   )
   terminal.always(faults.flatMap(fault => wrap(printable(fault), terminalWidth())))
   terminal.always(['', ...wrap(told.verdict, terminalWidth(), '', ''), '', `All job summaries: ${pathToFileURL(options.report)}`])
+  if (!options.parts.includes('kubernetes')) return told.asTold ? 0 : 1
   terminal.say(`Look around: eval "$(npm run -s sandbox -- status --env)"; kubectl -n ${options.namespace} get all`, 0)
   terminal.say('The sandbox stays up for the next run; npm run sandbox -- down ends it.', 0)
   return told.asTold ? 0 : 1

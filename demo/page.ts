@@ -52,7 +52,7 @@ export function page(story: Story): string {
 <header>
 <h1>From a commit to a verified release, and back</h1>
 <p class="${story.asTold ? 'good' : 'bad'}">${escapeHtml(story.verdict)}</p>
-<p class="soft">${escapeHtml(story.when.toISOString().slice(0, 16).replace('T', ' '))} UTC. Four versions of one small service; a click on a step leads to its job summary.</p>
+<p class="soft">${escapeHtml(story.when.toISOString().slice(0, 16).replace('T', ' '))} UTC. The versions of one small service; a click on a step leads to its job summary.</p>
 </header>
 <main>
 <div class="wide"><table class="steps">
@@ -69,8 +69,11 @@ ${chapters.map(section).join('\n')}
 `
 }
 
+/** Whether it is the first step of its version: on ECS it is the only one. */
+const begins = ({ action }: Chapter): boolean => action === 'build-push' || action === 'deploy-ecs'
+
 function row(chapter: Chapter, index: number): string {
-  const first = chapter.action === 'build-push' ? escapeHtml(chapter.version) : ''
+  const first = begins(chapter) ? escapeHtml(chapter.version) : ''
   const sign = chapter.differences.length > 0 ? ' <strong class="bad">not as told</strong>' : ''
   return (
     `<tr${first === '' ? '' : ' class="first"'}><td>${first}</td><td><a href="#step-${index + 1}">${escapeHtml(chapter.action)}</a></td>` +
@@ -90,9 +93,8 @@ ${drawTraffic(tally.seconds, stretches)}
 }
 
 function section(chapter: Chapter, index: number): string {
-  const begins = chapter.action === 'build-push'
   const faults = chapter.differences.map(fault => `<p class="bad">Not as told: ${escapeHtml(fault)}</p>`).join('')
-  return `${begins ? `<h2 class="version">${escapeHtml(chapter.version)} <span class="soft">${escapeHtml(chapter.change)}</span></h2>` : ''}
+  return `${begins(chapter) ? `<h2 class="version">${escapeHtml(chapter.version)} <span class="soft">${escapeHtml(chapter.change)}</span></h2>` : ''}
 <section id="step-${index + 1}">
 <h3>${escapeHtml(chapter.title)} <span class="badge ${chapter.red ? 'crit' : 'done'}">${escapeHtml(chapter.action)}</span></h3>
 ${faults}

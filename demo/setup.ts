@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { sandboxEnvironment, sandboxVariables } from '../sandbox/index.ts'
 import { repositoryRoot } from '../scripts/action-file.ts'
 
-export const ACTIONS = ['build-push', 'deploy-k8s', 'smoke-test', 'monitoring-gate', 'rollback'] as const
+export const ACTIONS = ['build-push', 'deploy-k8s', 'deploy-ecs', 'smoke-test', 'monitoring-gate', 'rollback'] as const
 export type ActionName = (typeof ACTIONS)[number]
 
 type Say = (line: string) => void

@@ -1,4 +1,4 @@
-// The demo, told whole: the chain from a commit to a verified release and back. And the demo, cancelled.
+// The demo, told whole: the chain from a commit to a verified release and back, and the same on ECS. And the demo, cancelled.
 import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -52,13 +52,20 @@ function rowsOf(stdout: string): string[][] {
 }
 
 const run = process.pid.toString(36)
+const seconds = expect.stringMatching(/^\d+\.\d$/)
+const onEcs = [
+  ['✓', '1.1.0 deploy-ecs', 'deployed', seconds],
+  ['✓', '1.2.0 deploy-ecs', 'rolled-back', expect.stringMatching(/^EssentialContainerExited, seen after \d+ s$/), seconds],
+  ['✓', '1.3.0 deploy-ecs', 'failed', 'CannotPullContainerError', seconds],
+  ['✓', '1.4.0 deploy-ecs', 'rolled-back', expect.stringMatching(/^UnhealthyTarget, seen after \d+ s$/), seconds],
+  ['✓', '1.5.0 deploy-ecs', 'deployed', seconds],
+]
 
 describe('the demo', () => {
   test('tells its story on real parts, and the Service never stops answering', async () => {
     const report = join(folder, 'demo.html')
     const ended = await demo(`demo-e2e-${run}`, ['--quiet', '--report', report])
     expect(ended).toMatchObject({ code: 0, stderr: '' })
-    const seconds = expect.stringMatching(/^\d+\.\d$/)
     expect(rowsOf(ended.stdout)).toEqual([
       ['✓', '1.0.0 build-push', 'pushed', seconds],
       ['✓', '1.0.0 deploy-k8s', 'deployed', seconds],
@@ -80,6 +87,7 @@ describe('the demo', () => {
       ['✓', '5.0.0 monitoring-gate', 'failed', 'ThresholdExceeded', seconds],
       ['✓', '5.0.0 rollback', 'rolled-back', seconds],
       ['✓', '2.0.0 smoke-test', 'passed', seconds],
+      ...onEcs,
       [
         '✓',
         'Service, all along',
@@ -102,6 +110,15 @@ describe('the demo', () => {
     expect(JSON.parse(settings)).toEqual({ NAME: 'world' })
   })
 
+  test('tells its part on ECS alone, with neither root nor cluster', async () => {
+    const report = join(folder, 'ecs.html')
+    const child = spawnOnce(['ecs', '--quiet', '--report', report])
+    expect(child).toMatchObject({ status: 0, stderr: '' })
+    expect(rowsOf(child.stdout)).toEqual(onEcs)
+    expect(child.stdout.replace(/\s+/g, ' ')).toContain('1.5.0 serves at the end')
+    expect(readFileSync(report, 'utf8')).toContain('FATAL: no DATABASE_URL')
+  })
+
   test('is cancelled by Ctrl-C: the step under way puts back what it changed', async () => {
     const namespace = `demo-e2e-cancel-${run}`
     const report = join(folder, 'cancelled.html')
@@ -117,6 +134,7 @@ describe('the demo', () => {
   test.each([
     [['--namespace', 'kube-system'], 'the demo removes it first'],
     [['--namespace', 'No Name'], 'is no name of a namespace'],
+    [['nomad'], 'there is no part "nomad"'],
     [['--color'], "Unknown option '--color'"],
     [['--help'], ''],
   ])('%p: %p, and nothing is touched', (argv, says) => {

@@ -170,6 +170,7 @@ async function followChanged(platform: Platform, options: DeployOptions, report:
       atStages = observation.checks
       if (followed.end === 'failed') checked = observation.refusal
       if (followed.end === 'healthy') {
+        await platform.finish?.()
         const proof = await proven(platform, options)
         const stable = options.stableForMs === 0 ? '' : ` and stable for ${formatDuration(options.stableForMs)}`
         const message = `Deployed${stable}: ${followed.verdict.message}.`

@@ -82,6 +82,8 @@ export interface Platform {
   goOn?(pause: Pause): Promise<void>
   /** Never throws: what could not be read is left out. */
   diagnose(verdict: Verdict): Promise<readonly Culprit[]>
+  /** What belongs to the release and comes once it is healthy. @throws ExpectedFailure: the release is bad then, and put back */
+  finish?(): Promise<void>
   /** Never throws: what runs is good already. */
   prove(): Promise<Proof>
   /** Puts back all that was changed. Returns what was put back, for people. @throws ExpectedFailure with the commands that would finish it */

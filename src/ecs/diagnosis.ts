@@ -113,7 +113,8 @@ function logCommands(definition: Definition | undefined, container: string | und
     : [`aws logs tail ${place.group} --log-stream-name-prefix ${place.prefix}/${container} --since 1h`]
 }
 
-async function logsOf(
+/** The last lines of a task's container, where the awslogs driver takes them. None where they cannot be had. */
+export async function logsOf(
   api: AwsApi,
   definition: Definition | undefined,
   container: string,

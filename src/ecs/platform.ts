@@ -22,6 +22,7 @@ import { diagnose } from './diagnosis.ts'
 import { isRollingBack, pausesOf, primaryOf } from './judge/service-deployment.ts'
 import { type Expectation, revisionOf } from './judge/snapshot.ts'
 import { type Revision, readRevision, readServices, revisionOfAnswer } from './live-service.ts'
+import { checkOneOffs, type OneOffTasks, runOneOff } from './one-off-task.ts'
 import {
   changeOf,
   changes,
@@ -63,6 +64,7 @@ export interface EcsPlatformOptions {
   readonly target: (live: readonly LiveService[]) => Promise<readonly Wanted[]>
   readonly lookAhead?: LookAhead
   readonly codeDeploy?: CodeDeployNames
+  readonly tasks?: OneOffTasks
   readonly lockWaitMs: number
   readonly env: NodeJS.ProcessEnv
   readonly clock: Clock
@@ -90,7 +92,7 @@ export class EcsPlatform implements Platform {
   }
 
   async plan(): Promise<Plan> {
-    const { api, cluster, services: names, target, lookAhead, log } = this.#options
+    const { api, cluster, services: names, target, lookAhead, tasks, log } = this.#options
     const services = this.#services ?? (await readServices(api, cluster, names))
     for (const service of services) refuseOtherControllers(service)
     const revisions = await this.#readRevisions(services.map(({ taskDefinition = '' }) => taskDefinition))
@@ -115,6 +117,7 @@ export class EcsPlatform implements Platform {
     )
     this.#passages = live.map((each, index) => passageOf(each, wanted[index], before[index], unfinished[index] !== undefined))
     for (const [index, passage] of this.#passages.entries()) refuseForCodeDeploy(passage, services[index] ?? {})
+    if (tasks !== undefined) for (const { definition } of this.#passages.slice(0, 1)) checkOneOffs(tasks, definition)
     if (lookAhead !== undefined) {
       const digests = await lookAhead(
         live.map((each, index) => ({ live: each, definition: wanted[index]?.definition ?? each.revision.definition })),
@@ -151,6 +154,8 @@ export class EcsPlatform implements Platform {
       registered.set(key, revision)
       passage.revision = revision
     }
+    // What a killed run has changed already is put back should they fail, which apply does.
+    if (!this.#passages.some(({ touched }) => touched)) await this.#runBefore()
     const run = runAddress(env)
     await Promise.all(
       this.#passages.filter(changes).map(passage => {
@@ -173,6 +178,7 @@ export class EcsPlatform implements Platform {
   async apply(): Promise<void> {
     const { api, cluster, services: names } = this.#options
     this.#throwIfCancelled()
+    if (this.#passages.some(({ touched }) => touched)) await this.#runTasks('run-before')
     const services = await readServices(api, cluster, names)
     this.#lock.assertHeld(services)
     await settleAll(
@@ -248,6 +254,11 @@ export class EcsPlatform implements Platform {
         definition: (this.#passages.find(({ name }) => `service/${name}` === snapshot.name)?.revision ?? undefined)?.definition,
       })),
     )
+  }
+
+  async finish(): Promise<void> {
+    await this.#runTasks('run-after')
+    this.#lock.lost.throwIfAborted()
   }
 
   async prove(): Promise<Proof> {
@@ -515,7 +526,8 @@ export class EcsPlatform implements Platform {
     const own = passage.revision ?? passage.live
     const begun =
       passage.deployment === ''
-        ? primary?.taskDefinition === own.arn && own.arn !== passage.before.arn
+        ? // Where a killed run is taken up, what it made live is ours as well.
+          [own.arn, passage.live.arn].some(arn => arn === primary?.taskDefinition && arn !== passage.before.arn)
         : primary?.id === passage.deployment
     const current = service.currentServiceDeployment ?? ''
     if (passage.ecsKnows && current !== '' && current !== passage.deploymentArnBefore) {
@@ -555,6 +567,51 @@ export class EcsPlatform implements Platform {
     const more = { deploymentBefore: primary?.id ?? '', digests: {} }
     this.#expect(passage, passage.before, updated, since, began ? (next?.id ?? '') : '', more, current)
     return `service/${passage.name} to ${passage.before.name}, by a new deployment`
+  }
+
+  /** @throws ExpectedFailure when one ends badly: of the services nothing was changed by then */
+  async #runBefore(): Promise<void> {
+    try {
+      await this.#runTasks('run-before')
+    } catch (error) {
+      const { cluster } = this.#options
+      const registered = new Map(
+        this.#passages.flatMap(({ revision, live }) =>
+          revision === undefined || revision.arn === live.arn ? [] : [[revision.arn, revision.name] as const],
+        ),
+      )
+      await Promise.all(
+        this.#passages
+          .filter(({ keepsStatus }) => !keepsStatus)
+          .flatMap(({ name, revision }) =>
+            revision !== undefined && registered.has(revision.arn)
+              ? [this.#tag(revision.arn, [{ key: statusTag(cluster, name), value: this.#stamp('failed') }])]
+              : [],
+          ),
+      ).catch(() => undefined)
+      if (!(error instanceof ExpectedFailure)) throw error
+      const names = [...registered.values()].join(' and ')
+      throw new ExpectedFailure(
+        error.reason,
+        `${error.message.replace(/\.$/, '')}. No service was updated${names === '' ? '' : `, ${names} was only registered`}.`,
+        { cause: error },
+      )
+    }
+  }
+
+  /** One after the other, as tasks of the first service's revision. */
+  async #runTasks(input: 'run-before' | 'run-after'): Promise<void> {
+    const { api, cluster, tasks, env, clock, log, cancelled } = this.#options
+    const [first] = this.#passages
+    const work = (input === 'run-before' ? tasks?.before : tasks?.after) ?? []
+    if (first === undefined || tasks === undefined || work.length === 0) return
+    const [service] = await readServices(api, cluster, [first.name])
+    if (service === undefined) return
+    const revision = first.revision ?? first.live
+    for (const each of work) {
+      this.#lock.lost.throwIfAborted()
+      await runOneOff(input, each, { api, cluster, service, revision, timeoutMs: tasks.timeoutMs, env, clock, log, cancelled })
+    }
   }
 
   /** Undefined where it may not be read. */

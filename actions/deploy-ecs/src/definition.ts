@@ -24,6 +24,8 @@ const inputs = {
   secrets: list({ each: parseSettingOfContainer }),
   'log-options': list({ each: parseSettingOfContainer }),
   command: list({ each: parseCommandOfContainer }),
+  'run-before': list({ each: parseCommandOfContainer }),
+  'run-after': list({ each: parseCommandOfContainer }),
   cpu: text({ parse: parseSize }),
   memory: text({ parse: parseSize }),
   tags: list({ each: parseTagEntry }),

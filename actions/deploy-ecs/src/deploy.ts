@@ -52,6 +52,7 @@ export async function deployToEcs(inputs: Inputs, runner: Runner): Promise<Outco
       target,
       lookAhead: preflight({ api, mode: inputs.preflight, alarms: inputs.alarms, log }),
       codeDeploy: { application: inputs['codedeploy-application'], group: inputs['codedeploy-deployment-group'] },
+      tasks: { before: inputs['run-before'], after: inputs['run-after'], timeoutMs: inputs.timeout },
       lockWaitMs: inputs['lock-timeout'],
       env,
       clock: systemClock,
