@@ -16,6 +16,7 @@ const routes: Readonly<Record<string, (response: ServerResponse, request: Incomi
       .setHeader('X-Version', '1.4.2')
       .end('{"status":"ok","version":"1.4.2","items":[{"id":7,"ok":true},{"id":8,"ok":false}]}'),
   '/text': response => response.end('all is fine'),
+  '/late': response => setTimeout(() => response.end('all is fine'), 20),
   '/empty': response => response.writeHead(204).end(),
   '/down': response => response.writeHead(503).end('starting'),
   '/jobs': response => response.writeHead(201, { location: '/jobs/7' }).end('{"id":7,"token":"hunter2hunter2"}'),
@@ -115,7 +116,7 @@ describe('a step', () => {
     ['{get: /text, expect: {body: all is fine}}', 'passed'],
     ['{get: /text, expect: {body: fine}, failure-limit: 0}', 'failed WrongBody', /^body: fine, all is fine$/],
     ['{get: /ok, expect: {headers: {x-version: {exists: false}}}, failure-limit: 0}', 'failed WrongHeader'],
-    ['{get: /ok, expect: {time-below: 1ms}, failure-limit: 0}', 'failed TooSlow'],
+    ['{get: /late, expect: {time-below: 10ms}, failure-limit: 0}', 'failed TooSlow'],
     ['{get: /down, failure-limit: 2}', 'failed WrongStatus', /^status: 2xx, 503$/],
     ['{post: /down}', 'failed WrongStatus'],
     ['{get: /empty, expect: {status: 204}}', 'passed'],
