@@ -1,18 +1,18 @@
 // rollback on ECS: an older revision as the target of a deployment by the same engine.
 import { checkByFile } from '../../../src/checks/check-by-file.ts'
 import { systemClock } from '../../../src/deploy/clock.ts'
-import { type DeployReport, deploy } from '../../../src/deploy/engine.ts'
+import { deploy } from '../../../src/deploy/engine.ts'
 import { AwsApi } from '../../../src/ecs/api.ts'
 import type { Revision } from '../../../src/ecs/live-service.ts'
 import { EcsPlatform } from '../../../src/ecs/platform.ts'
 import { rollbackTarget } from '../../../src/ecs/rollback-target.ts'
 import { imagesOf } from '../../../src/ecs/task-definition.ts'
-import { deployReport } from '../../../src/report/deploy-report.ts'
 import type { Outcome, Runner } from '../../../src/runner/action.ts'
 import { ExpectedFailure } from '../../../src/runner/failure.ts'
 import type { InputValues } from '../../../src/runner/inputs.ts'
 import type { definition, RollbackOutput } from './definition.ts'
 import { issueOf } from './incident.ts'
+import { rollbackOutcome } from './outcome.ts'
 
 type Inputs = InputValues<(typeof definition)['inputs']>
 
@@ -74,7 +74,9 @@ export async function rollbackOnEcs(inputs: Inputs, runner: Runner): Promise<Out
     })
     if (!report.unfinished) runner.saveState('release', '')
     const seconds = (systemClock.now() - startedAt) / 1_000
-    const outcome = outcomeOf(asRollback(report), chosen, { app: services.join(', '), seconds })
+    const release = [...chosen.values()].map(({ name }) => name).join(' ')
+    const putBack = { address: report.release, release, images: imagesOfServices(chosen) }
+    const outcome = rollbackOutcome(report, putBack, { app: services.join(', '), seconds })
     const issue = await issueOf(inputs, outcome, known.join(' '), runner)
     return { ...outcome, outputs: { ...outcome.outputs, 'issue-number': issue } }
   } finally {
@@ -82,45 +84,10 @@ export async function rollbackOnEcs(inputs: Inputs, runner: Runner): Promise<Out
   }
 }
 
-/** The engine's words for a deployment, in a rollback's: what it calls deployed was rolled back, what it put back was the rollback itself. */
-function asRollback(report: DeployReport): DeployReport {
-  if (report.result === 'deployed')
-    return {
-      ...report,
-      result: 'rolled-back',
-      message: `Rolled back to ${report.release}. ${report.message.replace(/^Deployed and stable/, 'Stable').replace(/^Deployed: /, 'It is healthy: ')}`,
-    }
-  if (report.result === 'rolled-back') return { ...report, result: 'failed', message: `The rollback failed: ${report.message}` }
-  return report
-}
-
-function outcomeOf(
-  report: DeployReport,
-  chosen: ReadonlyMap<string, Revision>,
-  context: { app: string; seconds: number },
-): Outcome<RollbackOutput> {
-  const images = Object.fromEntries(
+function imagesOfServices(chosen: ReadonlyMap<string, Revision>): Readonly<Record<string, string>> {
+  return Object.fromEntries(
     [...chosen].flatMap(([service, { definition }]) =>
       [...imagesOf(definition)].map(([container, image]) => [`service/${service}/${container}`, image]),
     ),
   )
-  return {
-    result: report.result,
-    reason: report.reason,
-    message: report.message,
-    green: report.result === 'rolled-back' || report.result === 'unchanged',
-    warning: report.checks.some(check => check.result === 'inconclusive'),
-    summary: deployReport(report, {
-      ...context,
-      title: 'Rollback',
-      ...(report.result === 'rolled-back' ? { verdict: '✅ Rolled back' } : {}),
-    }),
-    outputs: {
-      release: report.release,
-      'previous-release': report.previousRelease,
-      restored: JSON.stringify({ release: [...chosen.values()].map(({ name }) => name).join(' '), images }),
-      revision: report.proof?.revision ?? '',
-      digests: JSON.stringify(report.proof?.digests ?? {}),
-    },
-  }
 }

@@ -1,7 +1,7 @@
 // rollback: an older release as the target of a deployment by the same engine.
 import { checkByFile } from '../../../src/checks/check-by-file.ts'
 import { systemClock } from '../../../src/deploy/clock.ts'
-import { type DeployReport, deploy } from '../../../src/deploy/engine.ts'
+import { deploy } from '../../../src/deploy/engine.ts'
 import { formatReleaseAddress } from '../../../src/deploy/release-address.ts'
 import { appName } from '../../../src/kubernetes/app-name.ts'
 import { autoscaled, namespacesOf } from '../../../src/kubernetes/autoscalers.ts'
@@ -12,12 +12,12 @@ import { KubernetesPlatform, type Target } from '../../../src/kubernetes/platfor
 import type { ReleaseRecord } from '../../../src/kubernetes/release-record.ts'
 import { chooseRollback, type RollbackChoice, stepsFromRecord, unknownSince } from '../../../src/kubernetes/targets.ts'
 import { commitsBetween } from '../../../src/report/commits.ts'
-import { deployReport, type ReportContext } from '../../../src/report/deploy-report.ts'
 import type { Outcome, Runner } from '../../../src/runner/action.ts'
 import { ExpectedFailure } from '../../../src/runner/failure.ts'
 import type { InputValues } from '../../../src/runner/inputs.ts'
 import type { definition, RollbackOutput } from './definition.ts'
 import { issueOf } from './incident.ts'
+import { rollbackOutcome } from './outcome.ts'
 
 type Inputs = InputValues<(typeof definition)['inputs']>
 
@@ -101,7 +101,8 @@ export async function rollback(inputs: Inputs, runner: Runner): Promise<Outcome<
     if (!report.unfinished) runner.saveState('release', '')
     const commits = await commitsBetween(report.plan.previousCommit ?? '', choice?.commit ?? '', runner.workspace, env)
     const seconds = (systemClock.now() - startedAt) / 1_000
-    const outcome = outcomeOf(asRollback(report, choice, address), choice, { app, seconds, commits })
+    const putBack = { address: address(choice?.number ?? 0), release: choice?.number ?? 0, images: imagesOf(choice) }
+    const outcome = rollbackOutcome(report, putBack, { app, seconds, commits })
     return {
       ...outcome,
       outputs: { ...outcome.outputs, 'issue-number': await issueOf(inputs, outcome, `k8s://${namespace}/${app}`, runner) },
@@ -112,44 +113,9 @@ export async function rollback(inputs: Inputs, runner: Runner): Promise<Outcome<
   }
 }
 
-/** The engine's words for a deployment, in a rollback's: what it calls deployed was rolled back, what it put back was the rollback itself. */
-function asRollback(report: DeployReport, choice: RollbackChoice | undefined, address: (number: number) => string): DeployReport {
-  if (report.result === 'deployed')
-    return {
-      ...report,
-      result: 'rolled-back',
-      message: `Rolled back to ${address(choice?.number ?? 0)}. ${report.message.replace(/^Deployed and stable/, 'Stable')}`,
-    }
-  if (report.result === 'rolled-back') return { ...report, result: 'failed', message: `The rollback failed: ${report.message}` }
-  return report
-}
-
-function outcomeOf(
-  report: DeployReport,
-  choice: RollbackChoice | undefined,
-  context: Pick<ReportContext, 'app' | 'seconds' | 'commits'>,
-): Outcome<RollbackOutput> {
+function imagesOf(choice: RollbackChoice | undefined): Readonly<Record<string, string>> {
   const objects = (choice?.states ?? []).flatMap(state => state.after ?? [])
-  const images = Object.fromEntries(
+  return Object.fromEntries(
     objects.flatMap(object => containerImages(object).map(image => [`${objectName(object)}/${image.container}`, image.image])),
   )
-  return {
-    result: report.result,
-    reason: report.reason,
-    message: report.message,
-    green: report.result === 'rolled-back' || report.result === 'unchanged',
-    warning: report.checks.some(check => check.result === 'inconclusive'),
-    summary: deployReport(report, {
-      ...context,
-      title: 'Rollback',
-      ...(report.result === 'rolled-back' ? { verdict: '✅ Rolled back' } : {}),
-    }),
-    outputs: {
-      release: report.release,
-      'previous-release': report.previousRelease,
-      restored: JSON.stringify({ release: choice?.number ?? 0, images }),
-      revision: report.proof?.revision ?? '',
-      digests: JSON.stringify(report.proof?.digests ?? {}),
-    },
-  }
 }
