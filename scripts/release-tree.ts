@@ -1,5 +1,6 @@
 // Writes the release tree: what a tag such as v1 points to, with every action at the top, so that `uses: org/deploy-actions/deploy-k8s@v1` finds
-// deploy-k8s/action.yml and its bundle. Beside them the reusable workflows, README and LICENSE. Nothing else: no sources, no tests.
+// deploy-k8s/action.yml and its bundle. Beside them the reusable workflows, README, LICENSE, the pages and the
+// schemas. Nothing else: no sources, no tests.
 // Usage: npm run build && node scripts/release-tree.ts DIR
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
@@ -9,6 +10,8 @@ import { actionNames, readActionFile, repositoryRoot } from './action-file.ts'
 const WORKFLOWS = join('.github', 'workflows')
 const OF_AN_ACTION = ['action.yml', 'README.md', 'CHANGELOG.md', 'dist']
 const OF_THE_REPOSITORY = ['README.md', 'LICENSE']
+/** Pages that READMEs lead to, and what editors load by the tag. */
+const FOLDERS = ['docs', 'schemas']
 
 /**
  * Writes the tree into `folder`, in place of a release tree that is there already.
@@ -21,14 +24,16 @@ export function writeReleaseTree(folder: string, root: string = repositoryRoot):
   if (unbuilt.length > 0) throw new Error(`not built: ${unbuilt.join(', ')}. Run: npm run build`)
   const lacking = OF_THE_REPOSITORY.filter(file => !existsSync(join(root, file)))
   if (lacking.length > 0) throw new Error(`there is no ${lacking.join(' and no ')} in ${root}`)
-  const ours = new Set([...names, ...OF_THE_REPOSITORY, '.github'])
+  const ours = new Set([...names, ...OF_THE_REPOSITORY, ...FOLDERS, '.github'])
   clear(folder, ours)
 
   for (const name of names) copy(join(root, 'actions', name), join(folder, name), OF_AN_ACTION)
-  copy(root, folder, OF_THE_REPOSITORY)
+  copy(root, folder, [...OF_THE_REPOSITORY, ...FOLDERS])
   copy(join(root, WORKFLOWS), join(folder, WORKFLOWS), reusableWorkflows(root))
-  for (const page of ['README.md', ...names.flatMap(name => [join(name, 'README.md'), join(name, 'CHANGELOG.md')])]) {
-    if (existsSync(join(folder, page))) mendLinks(folder, page, root)
+  const docs = existsSync(join(folder, 'docs')) ? readdirSync(join(folder, 'docs')).filter(file => file.endsWith('.md')) : []
+  for (const page of ['README.md', ...docs.map(file => join('docs', file))]) mendLinks(folder, page, join(root, page), root)
+  for (const page of names.flatMap(name => [join(name, 'README.md'), join(name, 'CHANGELOG.md')])) {
+    if (existsSync(join(folder, page))) mendLinks(folder, page, join(root, 'actions', page), root)
   }
   return names
 }
@@ -61,8 +66,7 @@ function clear(folder: string, ours: ReadonlySet<string>): void {
 }
 
 /** Links of a page to other files, as they are in the tree; one to a file that is not in the tree becomes its text. */
-function mendLinks(folder: string, page: string, root: string): void {
-  const source = page.includes('/') ? join(root, 'actions', page) : join(root, page)
+function mendLinks(folder: string, page: string, source: string, root: string): void {
   const mended = readFileSync(source, 'utf8').replace(
     /\[([^\]\n]*)\]\(([^)#\s]+)(#[^)\s]*)?\)/g,
     (link, text, target, anchor = '') => {

@@ -68,11 +68,17 @@ describe('the release tree', () => {
       'README.md',
       '[a](actions/deploy-k8s/README.md) [b](LICENSE) [c](bench/README.md#x) [d](https://example.com) [e](#there)\n',
     )
-    write('actions/deploy-k8s/README.md', '[a](../smoke-test/action.yml#L1) [b](../../src/runner) [c](../../README.md)\n')
+    write(
+      'actions/deploy-k8s/README.md',
+      '[a](../smoke-test/action.yml#L1) [b](../../src/runner) [c](../../README.md) [d](../../docs/a.md#b)\n',
+    )
+    write('docs/a.md', '[a](../actions/deploy-k8s/README.md) [b](../schemas/a.json) [c](../src/checks)\n')
+    write('schemas/a.json', '{}')
     writeReleaseTree(tree, root)
     const page = (path: string): string => readFileSync(join(tree, path), 'utf8')
     expect(page('README.md')).toBe('[a](deploy-k8s/README.md) [b](LICENSE) c [d](https://example.com) [e](#there)\n')
-    expect(page('deploy-k8s/README.md')).toBe('[a](../smoke-test/action.yml#L1) b [c](../README.md)\n')
+    expect(page('deploy-k8s/README.md')).toBe('[a](../smoke-test/action.yml#L1) b [c](../README.md) [d](../docs/a.md#b)\n')
+    expect(page('docs/a.md')).toBe('[a](../deploy-k8s/README.md) [b](../schemas/a.json) c\n')
   })
 
   test('is written anew over an older one, and leaves .git alone', () => {
