@@ -1,6 +1,6 @@
 // Records the scenarios of the judge's tests from the sandbox's cluster: `npm run record`, or `npm run record -- good image-late` for some of them.
 // Each runs in a namespace of its own, which is removed afterwards. Those that define kinds or nodes change the whole cluster: they are for one that
-// nobody else uses (sandbox/README.md, Another minor version).
+// nobody else uses (sandbox/README.md, Another cluster beside the first).
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
