@@ -224,7 +224,7 @@ describe('properties', () => {
           expect(locate(['a', 0, 'b']).line).toBeLessThanOrEqual(lines)
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     )
   })
   test('any JSON is read as JSON.parse reads it', async () => {
@@ -236,7 +236,7 @@ describe('properties', () => {
         expect(faults).toEqual([])
         expect(documents[0]?.value).toEqual(JSON.parse(json))
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     )
   })
 })
