@@ -5,7 +5,7 @@ import type { Tag } from '@aws-sdk/client-ecs'
 import { closest } from '../runner/closest-name.ts'
 import { ExpectedFailure, type FilePosition } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
-import { type Definition, registrable } from './task-definition.ts'
+import { type Definition, READ_ONLY, registrable } from './task-definition.ts'
 
 export interface DefinitionFile {
   readonly definition: Definition
@@ -80,17 +80,7 @@ const CONTAINER_FIELDS = [
   'credentialSpecs',
 ]
 /** What `aws ecs describe-task-definition` prints beside, which nobody has to take out. */
-const ANSWERED = new Set([
-  'taskDefinitionArn',
-  'revision',
-  'status',
-  'requiresAttributes',
-  'compatibilities',
-  'registeredAt',
-  'registeredBy',
-  'deregisteredAt',
-  'deleteRequestedAt',
-])
+const ANSWERED: ReadonlySet<string> = new Set(READ_ONLY)
 
 /** @throws ExpectedFailure InvalidInput with line and column where there is one */
 export async function readDefinitionFile(entry: string, workspace: string): Promise<DefinitionFile> {
