@@ -80,5 +80,3 @@ export const httpExpectSchema = z.strictObject({ ...content, 'time-below': timeB
 export type HttpExpect = z.output<typeof httpExpectSchema>
 
 export const timedExpect = z.strictObject({ 'time-below': timeBelow })
-
-export const messageSchema = z.strictObject({ data: matcherSchema.optional(), json: jsonDemands.optional() })
