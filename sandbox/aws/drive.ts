@@ -1,30 +1,44 @@
 // Runs a test's clock for as long as something is waited for, over real connections: time may only move on while no request is on its way.
+import { subscribe } from 'node:diagnostics_channel'
+import type { ClientRequest } from 'node:http'
+
 interface Steppable {
   /** Runs to the next timer. False when there is none. */
   next(): Promise<boolean>
 }
 
-/** So many turns of the event loop without a settled promise: whatever was sent over the loopback has been answered and heard. */
+/** So many turns of the event loop without a settled promise, nothing being on its way: whoever has been answered has heard it, and asked on. */
 const QUIET_TURNS = 25
 /** Steps of the clock that nobody's wait is worth. */
 const MOST_STEPS = 200_000
 
-/**
- * Steps the clock, one timer at a time, until `work` settles, and answers what it answers. `busy` says that something is on its way still, such as
- * `() => aws.calls.open > 0`; without it the loop waits some turns.
- */
+/** Requests of this process that have no whole answer yet. The simulator holds no answer back for its clock, so that each of them ends by itself. */
+let open = 0
+subscribe('http.client.request.start', message => {
+  const { request } = message as { request: ClientRequest }
+  open++
+  request.once('close', () => open--)
+})
+
+/** Files that are being read (the SDK looks for its configuration) and names that are being looked up count as well. */
+const busy = (): boolean => open > 0 || process.getActiveResourcesInfo().some(resource => /Req/.test(resource))
+
+const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
+const machineTime = (): Promise<void> => new Promise(resolve => setTimeout(resolve, 1))
+
+/** Steps the clock, one timer at a time, until `work` settles, and answers what it answers. */
 export async function drive<T>(clock: Steppable, work: Promise<T>): Promise<T> {
   let settled = false
   const done = (): void => {
     settled = true
   }
   work.then(done, done)
-  for (let step = 0; !settled; step++) {
-    for (let turn = 0; turn < QUIET_TURNS && !settled; turn++) await new Promise<void>(resolve => setImmediate(resolve))
+  for (let step = 0; ; step++) {
+    for (let quiet = 0; quiet < QUIET_TURNS && !settled; quiet = busy() ? 0 : quiet + 1) await turn()
     if (settled) break
     if (step > MOST_STEPS) throw new Error(`nothing came of it after ${MOST_STEPS} steps of the clock`)
     // With no timer at all it is the machine's own work that is waited for.
-    if (!(await clock.next())) await new Promise<void>(resolve => setTimeout(resolve, 1))
+    if (!(await clock.next())) await machineTime()
   }
   return work
 }

@@ -5,6 +5,7 @@ import { ExpectedFailure } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import type { Credentials } from './credentials.ts'
 import { isDigest } from './reference.ts'
+import { type Answer, exchange, type Request, TIMEOUT_MS } from './registry-exchange.ts'
 
 const MANIFEST_TYPES = [
   'application/vnd.oci.image.index.v1+json',
@@ -15,13 +16,11 @@ const MANIFEST_TYPES = [
 /** The distribution specification has registries take manifests of up to 4 MiB. */
 const LARGEST_MANIFEST = 4 * 1024 * 1024
 const LARGEST_CONFIG = 8 * 1024 * 1024
-const LARGEST_ANSWER = 256 * 1024
-const TIMEOUT_MS = 10_000
 /** Waits before the second, third and fourth try, in milliseconds. */
 const BACK_OFF_MS = [500, 1_500, 4_000]
 const LONGEST_RETRY_AFTER_MS = 10_000
 /** What Node says of a connection that may well work the next time; a wrong name, a closed port or a bad certificate stays as it is. */
-const PASSING = /^(?:ECONNRESET|EPIPE|EAI_AGAIN|UND_ERR_.*)$/
+const PASSING = /^(?:ECONNRESET|EPIPE|EAI_AGAIN)$/
 /** A request that ran into the time limit is tried once more, not four times. */
 const TRIES_AFTER_TIMEOUT = 1
 
@@ -64,20 +63,6 @@ export function parseChallenge(header: string): {
   return { scheme, parameters }
 }
 
-interface Answer {
-  readonly status: number
-  readonly headers: Headers
-  readonly body: Buffer
-}
-
-interface Request {
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
-  readonly url: string
-  readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string | Buffer
-  readonly limit?: number
-}
-
 /** Of an index with more platforms the others are left out. */
 const MOST_PLATFORMS = 20
 
@@ -105,7 +90,7 @@ export class Registry {
     )
     if (answer.status === 404) return undefined
     this.expect(answer, [200], 'read')
-    const digest = answer.headers.get('docker-content-digest') ?? ''
+    const digest = answer.headers['docker-content-digest'] ?? ''
     // Not every registry sends the header with HEAD; then the manifest itself is hashed.
     return isDigest(digest) ? digest : (await this.manifest(tag))?.digest
   }
@@ -124,7 +109,7 @@ export class Registry {
     if (answer.status === 404) return undefined
     this.expect(answer, [200], 'read')
     const digest = digestOf(answer.body)
-    const header = answer.headers.get('docker-content-digest') ?? ''
+    const header = answer.headers['docker-content-digest'] ?? ''
     const said = isDigest(reference) ? reference : isDigest(header) ? header : digest
     if (said.startsWith('sha256:') && said !== digest) throw this.liar(said, digest)
     if (typeof parseObject(answer.body)['schemaVersion'] !== 'number')
@@ -132,7 +117,7 @@ export class Registry {
         'Conflict',
         `${this.options.registry} answered with something that is no image manifest: is it a registry? Check the host name in the input image.`,
       )
-    const mediaType = (answer.headers.get('content-type') ?? '').split(';')[0]?.trim() ?? ''
+    const mediaType = (answer.headers['content-type'] ?? '').split(';')[0]?.trim() ?? ''
     return { digest: said, mediaType, body: answer.body }
   }
 
@@ -210,8 +195,8 @@ export class Registry {
     const answer = await this.authorized({ method: 'POST', url: this.path('blobs/uploads/') }, 'pull,push')
     if (answer.status === 404) return false
     this.expect(answer, [200, 201, 202], 'push')
-    const upload = answer.headers.get('location')
-    if (upload !== null && URL.canParse(upload, this.path(''))) {
+    const upload = answer.headers['location']
+    if (upload !== undefined && URL.canParse(upload, this.path(''))) {
       const url = new URL(upload, this.path(''))
       if (url.origin === new URL(this.path('')).origin)
         await this.authorized({ method: 'DELETE', url: url.href }, 'pull,push').catch(() => undefined)
@@ -233,7 +218,7 @@ export class Registry {
       })
     const answer = await send()
     if (answer.status !== 401) return answer
-    const challenge = parseChallenge(answer.headers.get('www-authenticate') ?? '')
+    const challenge = parseChallenge(answer.headers['www-authenticate'] ?? '')
     const authorization = await this.answerChallenge(challenge, actions)
     if (authorization === undefined || authorization === this.authorization) throw this.refused(answer, actions)
     this.authorization = authorization
@@ -290,7 +275,7 @@ export class Registry {
       try {
         const answer = await exchange(request, signal)
         if ((answer.status !== 429 && answer.status < 500) || pause === undefined) return answer
-        const asked = Number(answer.headers.get('retry-after') ?? Number.NaN) * 1_000
+        const asked = Number(answer.headers['retry-after'] ?? Number.NaN) * 1_000
         await sleep(asked > 0 ? Math.min(asked, LONGEST_RETRY_AFTER_MS) : pause)
       } catch (error) {
         if (signal?.aborted === true)
@@ -359,32 +344,7 @@ function wait(milliseconds: number): Promise<void> {
   return new Promise(resolve => setTimeout(resolve, milliseconds))
 }
 
-async function exchange(request: Request, signal: AbortSignal | undefined): Promise<Answer> {
-  const timeout = AbortSignal.timeout(TIMEOUT_MS)
-  const answer = await fetch(request.url, {
-    method: request.method,
-    // A body, which may hold a token, goes to the host it was meant for and no other.
-    redirect: request.method === 'GET' || request.method === 'HEAD' ? 'follow' : 'manual',
-    headers: { 'user-agent': 'deploy-actions', ...request.headers },
-    signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
-    ...(request.body === undefined ? {} : { body: request.body }),
-  })
-  const limit = request.limit ?? LARGEST_ANSWER
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of answer.body ?? []) {
-    size += chunk.length
-    if (size > limit)
-      throw new ExpectedFailure(
-        'Conflict',
-        `${new URL(request.url).host} sent more than the ${limit} bytes we take for an answer of this kind.`,
-      )
-    chunks.push(Buffer.from(chunk))
-  }
-  return { status: answer.status, headers: answer.headers, body: Buffer.concat(chunks) }
-}
-
-/** fetch hides what went wrong in the causes of its error. */
+/** What went wrong may hide in the causes of an error. */
 function rootCause(error: unknown): { message: string; code: string; timedOut: boolean } {
   let at = asError(error)
   for (let depth = 0; at.cause !== undefined && depth < 8; depth++) at = asError(at.cause)

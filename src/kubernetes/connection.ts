@@ -1,7 +1,7 @@
 // The connection of a step to its cluster: one `kubectl proxy` on a unix socket of our own, so that every cluster's auth plugin works.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, rmSync } from 'node:fs'
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Clock, sleep, systemClock } from '../deploy/clock.ts'
@@ -48,6 +48,12 @@ export interface Connection {
   close(): Promise<void>
 }
 
+/** A connection of which it is not known yet whether there is a cluster at its other end. */
+export interface OpenedConnection extends Connection {
+  /** Resolves when the cluster has answered. Rejects as `connect` does; the connection is then still to be closed. */
+  readonly answered: Promise<void>
+}
+
 /** Time in which a cluster must answer for the first time, kubectl's own start not counted. */
 const FIRST_ANSWER_MS = 10_000
 const SOCKET_LOOK_MS = 10
@@ -71,10 +77,26 @@ const SERVICE_ACCOUNT_NAMESPACE = '/var/run/secrets/kubernetes.io/serviceaccount
  * @throws ExpectedFailure InvalidInput, NotFound (kubectl), Unauthorized, Unreachable
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
+  const connection = await openConnection(options)
+  try {
+    await connection.answered
+    return connection
+  } catch (error) {
+    await connection.close()
+    throw error
+  }
+}
+
+/**
+ * Resolves as soon as something can be asked, for those who can make use of the first answers at the same time. kubectl has been started when this
+ * returns: whatever is loaded or read next does not hold it up.
+ * @throws ExpectedFailure as `connect`
+ */
+export async function openConnection(options: ConnectOptions): Promise<OpenedConnection> {
   const { log, signal } = options
   const clock = options.clock ?? systemClock
   const content = options.kubeconfig.trim() === '' ? undefined : decodeKubeconfig(options.kubeconfig)
-  const folder = await mkdtemp(join(shortEnough(options.temporary), 'da-'))
+  const folder = mkdtempSync(join(shortEnough(options.temporary), 'da-'))
   const removeFolder = (): void => rmSync(folder, { recursive: true, force: true })
   process.once('exit', removeFolder)
   const file = content === undefined ? undefined : join(folder, 'config')
@@ -92,7 +114,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     process.off('exit', removeFolder)
   }
   try {
-    if (file !== undefined && content !== undefined) await writeFile(file, content, { mode: 0o600, flag: 'wx' })
+    if (file !== undefined && content !== undefined) writeFileSync(file, content, { mode: 0o600, flag: 'wx' })
     const socketPath = join(folder, 's')
     proxy = new ProxyProcess(['proxy', `--unix-socket=${socketPath}`, ...global], { ...PINGS, ...env }, socketPath, clock)
     // kubectl's start takes the time in which we read the kubeconfig ourselves.
@@ -105,8 +127,12 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
       throw error instanceof ProxyEnded ? explainEnd(error, target) : error
     }
     api = createApi({ socketPath, clock, log, firstPatienceMs: FIRST_ANSWER_MS })
-    await seeThatItAnswers(api, target, proxy, clock, signal)
+    const answered = seeThatItAnswers(api, target, proxy, clock, signal).catch(error => {
+      throw isAbort(error) ? cancelled(error) : error
+    })
+    answered.catch(() => undefined)
     return {
+      answered,
       api,
       socketPath,
       context: target.context,
@@ -118,9 +144,12 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     }
   } catch (error) {
     await close()
-    if (isAbort(error)) throw new ExpectedFailure('Cancelled', 'Connecting to the cluster was cancelled.', { cause: error })
-    throw error
+    throw isAbort(error) ? cancelled(error) : error
   }
+}
+
+function cancelled(cause: unknown): ExpectedFailure {
+  return new ExpectedFailure('Cancelled', 'Connecting to the cluster was cancelled.', { cause })
 }
 
 async function readTarget(content: string | undefined, options: ConnectOptions): Promise<Target> {

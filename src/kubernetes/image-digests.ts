@@ -67,7 +67,20 @@ export class ImageResolver {
     return this.#remember(image, reference => this.#ask(reference, credentials), who)
   }
 
-  /** The platforms an image is built for, as `linux/amd64`; empty where that can't be found out. */
+  /** Asks what the pinning and the check before the change will ask, so that it is known by then. */
+  foresee(image: string): void {
+    const platforms = async (): Promise<void> => {
+      const found = await this.resolve(image)
+      if ('digest' in found) await this.platforms(withDigest(image, found.digest))
+    }
+    // What goes wrong is told when the answer is wanted.
+    platforms().catch(() => undefined)
+  }
+
+  /**
+   * The platforms an image is built for, as `linux/amd64`; empty where that can't be found out. Docker Hub is not asked: it counts the reading of a
+   * manifest as a pull, of which there are few for nothing, and the images there are for many platforms.
+   */
   platforms(image: string): Promise<readonly string[]> {
     const answer = this.#platforms.get(image) ?? this.#askPlatforms(image)
     this.#platforms.set(image, answer)
@@ -77,6 +90,7 @@ export class ImageResolver {
   async #askPlatforms(image: string): Promise<readonly string[]> {
     try {
       const reference = parseReference(image)
+      if (reference.registry === 'docker.io') return []
       const credentials = await this.#login(reference.registry)
       return await this.#within(reference, credentials, async client => {
         const manifest = await client.manifest(reference.digest ?? reference.tag ?? 'latest')
@@ -131,7 +145,11 @@ export class ImageResolver {
     const answer = this.#resolve(image, ask)
     this.#answers.set(key, answer)
     const forget = (): void => void this.#answers.delete(key)
-    answer.then(found => 'missing' in found && forget(), forget)
+    answer.then(found => {
+      if ('missing' in found) forget()
+      // Pinned, it is the same image.
+      else if ('digest' in found) this.#answers.set(`${who} ${withDigest(image, found.digest)}`, answer)
+    }, forget)
     return answer
   }
 
@@ -195,8 +213,10 @@ export function pinnedReference(image: string, resolved: ReadonlyMap<string, Ima
   const resolution = resolved.get(image)
   return resolution === undefined || !('digest' in resolution) || image.includes('@')
     ? undefined
-    : `${image}@${resolution.digest}`
+    : withDigest(image, resolution.digest)
 }
+
+const withDigest = (image: string, digest: string): string => (image.includes('@') ? image : `${image}@${digest}`)
 
 /**
  * `repository:tag` becomes `repository:tag@sha256:...` in every pod template, where the digest is known; what has a digest already stays, and so does

@@ -4,7 +4,7 @@ import { foreignLine } from '../runner/foreign-text.ts'
 import type { Log } from '../runner/log.ts'
 import { ApiFailure } from './api.ts'
 import { autoscaled, namespacesOf } from './autoscalers.ts'
-import type { Connection } from './connection.ts'
+import type { OpenedConnection } from './connection.ts'
 import type { ImageResolver } from './image-digests.ts'
 import { groupOfSettable, type SetImageEntry } from './image-entries.ts'
 import { applySetImage, containerImages } from './images.ts'
@@ -17,7 +17,7 @@ import { FIELD_MANAGER, readLive, type Step } from './steps.ts'
 import { stepFromManifest, stepFromSetImage } from './targets.ts'
 
 export interface ManifestSource {
-  readonly connection: Connection
+  readonly connection: OpenedConnection
   readonly namespace: string
   /** What `readManifests` reads. */
   readonly manifests: Promise<readonly Manifest[]>
@@ -175,6 +175,8 @@ async function createNamespace(
     )
   }
   if (!createNamespace) return
+  // Whatever it was that knew no such namespace: only a cluster is to be changed.
+  await connection.answered
   await connection.api.request('PATCH', `/api/v1/namespaces/${namespace}`, {
     query: { fieldManager: FIELD_MANAGER, force: 'true' },
     body: declared.object,

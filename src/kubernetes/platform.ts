@@ -17,6 +17,7 @@ import { commandsToUndo, readRecord, type WayBack } from './kubectl-commands.ts'
 import { LeaseLock } from './lease-lock.ts'
 import { groupOf, type KubernetesObject, objectKey, objectName } from './objects.ts'
 import { applyOrder, isBeforeWorkloads } from './order.ts'
+import type { ClusterReads } from './preflight/cluster-reads.ts'
 import type { PreflightContext, PreflightMode } from './preflight/preflight.ts'
 import { judgeDigests, provenDigests } from './proof.ts'
 import {
@@ -86,6 +87,8 @@ export interface KubernetesPlatformOptions {
   readonly cancelled: AbortSignal
 }
 
+type PreflightModule = typeof import('./preflight/preflight.ts')
+
 /** A migration that takes longer is rare, and says so by `timeout`. */
 const HOOK_TIMEOUT_MS = 600_000
 /** How many steps are taken at once. */
@@ -136,20 +139,22 @@ export class KubernetesPlatform implements Platform {
   }
 
   async #plan(): Promise<Plan> {
+    const looking = this.#loadPreflight()
     const records = this.#records.list()
     ;[this.#known, this.#target] = await Promise.all([records, this.#options.target(records)])
     const steps = await this.#takeUp(this.#target.steps, this.#unfinished())
     const { api, namespace, app, log } = this.#options
     concealSecrets(steps, [namespace, app], log)
     for (const { live } of steps) if (live?.metadata.deletionTimestamp != null) throw beingDeleted(live)
-    const [tried] = await Promise.all([
+    const [tried, foreseen] = await Promise.all([
       this.#tryAll(steps),
+      looking.then(preflight => preflight?.foresee(this.#preflightContext(steps))),
       this.#startWatch(steps),
       concealUsedSecrets(api, steps, namespace, log),
     ])
     this.#steps = tried
     concealSecrets(tried, [namespace, app], log)
-    await this.#lookAhead()
+    await this.#lookAhead(await looking, foreseen)
     const live = liveRecord(this.#known)
     const workloads = this.#steps.filter(isWorkload)
     return {
@@ -179,11 +184,17 @@ export class KubernetesPlatform implements Platform {
     }
   }
 
-  async #lookAhead(): Promise<void> {
+  /** Loaded while the server is asked. */
+  async #loadPreflight(): Promise<PreflightModule | undefined> {
+    const { preflight } = this.#options
+    return preflight === undefined || preflight.mode === 'off' ? undefined : import('./preflight/preflight.ts')
+  }
+
+  async #lookAhead(module: PreflightModule | undefined, foreseen: ClusterReads | undefined): Promise<void> {
     const { preflight, log } = this.#options
-    if (preflight === undefined || preflight.mode === 'off') return
-    const { runPreflight } = await import('./preflight/preflight.ts')
-    await runPreflight(this.#preflightContext(this.#steps), { mode: preflight.mode, waitMs: preflight.waitMs, log })
+    if (preflight === undefined || module === undefined) return
+    const { mode, waitMs } = preflight
+    await module.runPreflight(this.#preflightContext(this.#steps), { mode, waitMs, log, foreseen })
   }
 
   /** A refusal for lack of rights names all the rights that are missing, not only the first. */

@@ -35,9 +35,7 @@ const TEXT_INPUT = 'manifests-text'
 /** @throws ExpectedFailure for all that is wrong with the manifests, or what the connection failed with */
 export async function readManifests(source: ManifestInputs): Promise<readonly Manifest[]> {
   const { manifests } = rewriteImages(await load(source), source.images)
-  // What goes wrong here is told when the answer is wanted.
-  for (const { object } of manifests)
-    for (const { image } of containerImages(object)) source.pinBy?.resolve(image).catch(() => undefined)
+  for (const { object } of manifests) for (const { image } of containerImages(object)) source.pinBy?.foresee(image)
   return manifests
 }
 

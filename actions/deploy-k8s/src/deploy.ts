@@ -5,7 +5,7 @@ import { type DeployReport, deploy } from '../../../src/deploy/engine.ts'
 import type { Culprit } from '../../../src/deploy/platform.ts'
 import { formatReleaseAddress, parseReleaseAddress } from '../../../src/deploy/release-address.ts'
 import { appName } from '../../../src/kubernetes/app-name.ts'
-import type { Connection } from '../../../src/kubernetes/connection.ts'
+import type { Connection, OpenedConnection } from '../../../src/kubernetes/connection.ts'
 import { ImageResolver } from '../../../src/kubernetes/image-digests.ts'
 import { prepareManifests } from '../../../src/kubernetes/manifest-target.ts'
 import { KubernetesPlatform } from '../../../src/kubernetes/platform.ts'
@@ -25,7 +25,7 @@ type Inputs = InputValues<(typeof definition)['inputs']>
 export async function deployToKubernetes(
   inputs: Inputs,
   runner: Runner,
-  connecting: Promise<Connection>,
+  connecting: Promise<OpenedConnection>,
 ): Promise<Outcome<DeployOutput>> {
   try {
     return await deployOver(connecting, inputs, runner)
@@ -38,7 +38,7 @@ export async function deployToKubernetes(
   }
 }
 
-async function deployOver(connecting: Promise<Connection>, inputs: Inputs, runner: Runner): Promise<Outcome<DeployOutput>> {
+async function deployOver(connecting: Promise<OpenedConnection>, inputs: Inputs, runner: Runner): Promise<Outcome<DeployOutput>> {
   const startedAt = systemClock.now()
   const { env, log, cancelled, ending, workspace } = runner
   const app = appName(inputs.app, env)
@@ -61,9 +61,9 @@ async function deployOver(connecting: Promise<Connection>, inputs: Inputs, runne
   manifests.catch(() => undefined)
   const connection = await connecting
   const namespace = inputs.namespace === '' ? connection.defaultNamespace : inputs.namespace
-  const check = inputs.checks === '' ? undefined : await checkByFile(inputs.checks, runner, connection)
-  log.info(`Deploying ${app} to namespace ${namespace} of ${connection.server}`)
-  const { target, intended } = await prepareManifests({
+  const check =
+    inputs.checks === '' ? undefined : await connection.answered.then(() => checkByFile(inputs.checks, runner, connection))
+  const preparing = prepareManifests({
     connection,
     namespace,
     manifests,
@@ -73,6 +73,10 @@ async function deployOver(connecting: Promise<Connection>, inputs: Inputs, runne
     createNamespace: !inputs['dry-run'],
     log,
   })
+  preparing.catch(() => undefined)
+  await connection.answered
+  log.info(`Deploying ${app} to namespace ${namespace} of ${connection.server}`)
+  const { target, intended } = await preparing
   const platform = new KubernetesPlatform({
     api: connection.api,
     app,

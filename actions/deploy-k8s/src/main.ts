@@ -8,11 +8,11 @@ if (isPostStep())
   )
 else
   await runAction(definition, async (inputs, runner) => {
-    const { connect } = await import('../../../src/kubernetes/connection.ts')
+    const { openConnection } = await import('../../../src/kubernetes/connection.ts')
     const { kubeconfig, context } = inputs
     const { env, temporary, log, cancelled: signal } = runner
     // kubectl takes longer to start than all the rest takes to load.
-    const connecting = connect({ kubeconfig, context, env, temporary, log, signal })
+    const connecting = openConnection({ kubeconfig, context, env, temporary, log, signal })
     connecting.catch(() => undefined)
     return (await import('./deploy.ts')).deployToKubernetes(inputs, runner, connecting)
   })

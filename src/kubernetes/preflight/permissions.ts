@@ -5,6 +5,7 @@ import { ApiFailure, asExpectedFailure, type KubernetesApi } from '../api.ts'
 import { failedOnTheWay } from '../api-failure.ts'
 import { groupOf, objectName } from '../objects.ts'
 import { isMadeAnew, type Step } from '../steps.ts'
+import type { Rule } from './cluster-reads.ts'
 import type { CheckContext, PreflightFinding, PreflightHelp, PreflightResult } from './finding.ts'
 
 /** A right: some verbs on one kind of object, in one namespace or (empty) in the whole cluster. */
@@ -123,7 +124,6 @@ export function roleFor(missing: readonly Right[], who: string): readonly string
 }
 
 const ACCESS_REVIEWS = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews'
-const RULES_REVIEWS = '/apis/authorization.k8s.io/v1/selfsubjectrulesreviews'
 const ROLE_NAME = 'deploy-actions'
 
 function roleWithin(namespace: string, rights: readonly Right[], who: string): readonly string[] {
@@ -156,11 +156,11 @@ function roleWithin(namespace: string, rights: readonly Right[], who: string): r
   ]
 }
 
-export async function checkPermissions({ api, app, steps, namespace, signal }: CheckContext): Promise<PreflightResult> {
+export async function checkPermissions({ api, app, steps, namespace, signal, reads }: CheckContext): Promise<PreflightResult> {
   const names = new Map(await Promise.all(steps.map(async step => [step, await resourceName(api, step)] as const)))
   const rights = rightsNeeded(steps, { namespace, app }, step => names.get(step))
   const namespaces = [...new Set(rights.map(right => right.namespace))].filter(one => one !== '')
-  const rules = new Map(await Promise.all(namespaces.map(async within => [within, await rulesIn(api, within, signal)] as const)))
+  const rules = new Map(await Promise.all(namespaces.map(async within => [within, await reads.rules(within)] as const)))
   const answers = await Promise.all(
     rights.map(async right => {
       const granted = (rules.get(right.namespace) ?? []).some(rule => grants(rule, right))
@@ -191,34 +191,12 @@ async function resourceName(api: KubernetesApi, { body }: Step): Promise<Resourc
   }
 }
 
-export interface Rule {
-  readonly verbs?: readonly string[]
-  readonly apiGroups?: readonly string[]
-  readonly resources?: readonly string[]
-  readonly resourceNames?: readonly string[]
-}
-
 /** Whether a rule gives the right for every object of the kind. */
 export function grants(rule: Rule, { verb, group, resource }: Right): boolean {
   const holds = (list: readonly string[] | undefined, word: string): boolean =>
     (list ?? []).some(one => one === '*' || one === word)
   if ((rule.resourceNames ?? []).length > 0) return false
   return holds(rule.verbs, verb) && holds(rule.apiGroups, group) && holds(rule.resources, resource)
-}
-
-/**
- * All that we may do in a namespace, in one answer instead of one for each right. It may leave things out (a webhook that authorizes can't list its
- * rules), so that it is taken for a yes only; what it does not grant is asked for by itself.
- */
-async function rulesIn(api: KubernetesApi, namespace: string, signal: AbortSignal): Promise<readonly Rule[]> {
-  const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectRulesReview', spec: { namespace } }
-  try {
-    const review = await api.request<{ status?: { resourceRules?: readonly Rule[] } }>('POST', RULES_REVIEWS, { body, signal })
-    return review.status?.resourceRules ?? []
-  } catch (error) {
-    if (error instanceof ApiFailure && !failedOnTheWay(error)) return []
-    throw asExpectedFailure(error, 'Looking up the rights of this run')
-  }
 }
 
 /** Asked for the kind, and where that is refused for each of the objects. Undefined where the cluster does not say. */

@@ -1,6 +1,4 @@
 // Check: the images of the release's new pods are built for the platform of the nodes that can take them. A warning: a node may emulate another one.
-import { parseReference } from '../../image/reference.ts'
-import { ExpectedFailure } from '../../runner/failure.ts'
 import { foreignLine } from '../../runner/foreign-text.ts'
 import { containerImages } from '../images.ts'
 import type { CheckContext, PreflightResult, PreflightWarning } from './finding.ts'
@@ -41,21 +39,11 @@ async function warningsOf(context: CheckContext, template: PodTemplate): Promise
   const images = containerImages(template.object).filter(({ path }) => path.slice(0, -3).join('/') === template.path.join('/'))
   const warnings = await Promise.all(
     images.map(async ({ image, container, path }): Promise<readonly PreflightWarning[]> => {
-      // Docker Hub counts the reading of a manifest as a pull, of which there are few for nothing; and the images there are for many platforms.
-      if (!isElsewhere(image) || !('digest' in (await context.images.resolve(image)))) return []
+      if (!('digest' in (await context.images.resolve(image)))) return []
       const where = `${container === '' ? '' : `container ${foreignLine(container, 60)} of `}${template.name}`
       const message = platformWarning(image, where, await context.images.platforms(image), platforms)
       return message === undefined ? [] : [{ message, at: positionOf(template, path.slice(template.path.length)) }]
     }),
   )
   return warnings.flat()
-}
-
-function isElsewhere(image: string): boolean {
-  try {
-    return parseReference(image).registry !== 'docker.io'
-  } catch (error) {
-    if (error instanceof ExpectedFailure) return false
-    throw error
-  }
 }

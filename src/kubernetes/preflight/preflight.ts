@@ -15,6 +15,7 @@ import { checkLimitRanges } from './limit-ranges.ts'
 import { checkNodes } from './nodes.ts'
 import { checkPermissions } from './permissions.ts'
 import { checkPlatforms } from './platforms.ts'
+import { podTemplates } from './pod-templates.ts'
 import { checkQuotas } from './quotas.ts'
 import { checkReferences } from './references.ts'
 import { checkServices } from './services.ts'
@@ -28,6 +29,8 @@ export interface PreflightOptions {
   /** How long what may yet arrive is waited for, in ms. */
   readonly waitMs: number
   readonly log: Pick<Log, 'info' | 'warning' | 'group'>
+  /** What `foresee` has asked for. */
+  readonly foreseen?: ClusterReads | undefined
 }
 
 /** In the order in which their findings are told. */
@@ -46,28 +49,35 @@ export const ALL_CHECKS: readonly PreflightCheck[] = [
 
 const LOOK_AGAIN_MS = 1_000
 
+/** Asks for what the checks will read, while the server still tries the release's objects. Nothing of it fails before a check needs it. */
+export function foresee({ api, steps, namespace, signal }: PreflightContext): ClusterReads {
+  const reads = new ClusterReads(api, manyListeners(signal))
+  const templates = podTemplates(steps, namespace).filter(template => template.makesPods && template.plain)
+  for (const [within, those] of Map.groupBy(templates, template => template.namespace))
+    reads.foresee(within, new Set(those.map(({ spec }) => spec.serviceAccountName ?? 'default')))
+  return reads
+}
+
 /**
  * @throws ExpectedFailure with all findings: at once where one of them cannot heal, else after `waitMs`. In the mode `warn` they are warnings, and
  * nothing is waited for.
  */
 export async function runPreflight(
   context: PreflightContext,
-  { mode, waitMs, log }: PreflightOptions,
+  { mode, waitMs, log, foreseen }: PreflightOptions,
   checks: readonly PreflightCheck[] = ALL_CHECKS,
 ): Promise<void> {
   // A release that changes nothing makes no pods, and fails for nothing that was not so before.
   if (mode === 'off' || context.steps.every(isNoChange)) return
   const { api, clock, env } = context
-  // Many requests listen to it at the same time, which is no leak.
-  const signal = AbortSignal.any([context.signal])
-  setMaxListeners(0, signal)
+  const signal = manyListeners(context.signal)
   const images = context.images ?? ImageResolver.ofRunner(env, clock, signal)
   const deadline = clock.now() + waitMs
   const said = new Set<string>()
   const results = new Map<PreflightCheck, PreflightResult>()
   let due = checks
   for (let round = 1; ; round++) {
-    const reads = new ClusterReads(api, signal)
+    const reads = round === 1 && foreseen !== undefined ? foreseen : new ClusterReads(api, signal)
     const found = await Promise.all(due.map(check => check({ ...context, signal, reads, images })))
     throwIfCancelled(signal)
     for (const [index, check] of due.entries()) results.set(check, found[index] ?? NOTHING)
@@ -119,6 +129,13 @@ export async function explainForbidden(context: PreflightContext, error: unknown
 }
 
 const NOTHING: PreflightResult = { findings: [], passedOver: [] }
+
+/** Many requests listen to it at the same time, which is no leak. */
+function manyListeners(signal: AbortSignal): AbortSignal {
+  const own = AbortSignal.any([signal])
+  setMaxListeners(0, own)
+  return own
+}
 
 function throwIfCancelled(signal: AbortSignal): void {
   if (signal.aborted) throw new ExpectedFailure('Cancelled', 'Cancelled before anything was changed.')

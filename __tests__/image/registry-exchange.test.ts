@@ -1,0 +1,117 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net'
+import { afterEach, describe, expect, test } from '@jest/globals'
+import { type Answer, exchange, type Request } from '../../src/image/registry-exchange.ts'
+
+const servers: TcpServer[] = []
+afterEach(() => {
+  for (const server of servers.splice(0)) {
+    if ('closeAllConnections' in server) (server as Server).closeAllConnections()
+    server.close()
+  }
+})
+
+async function origin(server: TcpServer): Promise<string> {
+  servers.push(server)
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+interface Heard {
+  readonly from: string
+  readonly authorization: string | undefined
+}
+
+/** A server that leads `/to?<address>` there, with the status of `/<status>/to?<address>`, and answers everything else with what was asked. */
+async function leading(name: string, heard: Heard[]): Promise<string> {
+  return origin(
+    createServer((request: IncomingMessage, response: ServerResponse) => {
+      heard.push({ from: `${name} ${request.method} ${request.url}`, authorization: request.headers.authorization })
+      const [, status, location] = /^\/(?:(\d+)\/)?to\?(.*)$/.exec(request.url ?? '') ?? []
+      if (location === undefined) return void response.end(`here is ${request.url}`)
+      response.writeHead(Number(status ?? 307), { location: decodeURIComponent(location) }).end()
+    }),
+  )
+}
+
+const ask = (url: string, more: Partial<Request> = {}, signal?: AbortSignal): Promise<Answer> =>
+  exchange({ method: 'GET', url, headers: { authorization: 'Basic c2VjcmV0' }, ...more }, signal)
+
+describe('a redirect', () => {
+  test.each([301, 302, 303, 307, 308])('of %i is followed', async status => {
+    const here = await leading('here', [])
+    expect((await ask(`${here}/${status}/to?/blob`)).body.toString()).toBe('here is /blob')
+  })
+
+  test('takes no credentials to another host, and keeps them on its own', async () => {
+    const heard: Heard[] = []
+    const [here, storage] = [await leading('here', heard), await leading('storage', heard)]
+    const answer = await ask(`${here}/to?${encodeURIComponent(`/to?${storage}/blob`)}`)
+    expect(answer.body.toString()).toBe('here is /blob')
+    expect(heard.map(({ from, authorization }) => [from.split(' ')[0], authorization])).toEqual([
+      ['here', 'Basic c2VjcmV0'],
+      ['here', 'Basic c2VjcmV0'],
+      ['storage', undefined],
+    ])
+  })
+
+  test.each(['POST', 'PUT', 'DELETE'] as const)('of a %s is not followed', async method => {
+    const heard: Heard[] = []
+    const here = await leading('here', heard)
+    expect(await ask(`${here}/to?/other`, { method })).toMatchObject({ status: 307, headers: { location: '/other' } })
+    expect(heard).toHaveLength(1)
+  })
+
+  test.each([
+    ['after redirect', `/to?${'/to?'.repeat(20)}`],
+    ['to no address', '/to?http://['],
+    ['to no web address', '/to?file:///etc/passwd'],
+  ])('%s is an error', async (_, path) => {
+    const heard: Heard[] = []
+    const here = await leading('here', heard)
+    await expect(ask(`${here}${path}`)).rejects.toMatchObject({ reason: 'Conflict', message: /leads nowhere/ })
+    expect(heard.length).toBeLessThan(8)
+  })
+})
+
+describe('a body', () => {
+  test('is sent with its length', async () => {
+    const server = createServer((request, response) => {
+      request.resume()
+      response.end(JSON.stringify([request.headers['content-length'], request.headers['transfer-encoding'] ?? null]))
+    })
+    const here = await origin(server)
+    const said = async (method: Request['method'], body?: string): Promise<unknown> =>
+      JSON.parse((await ask(here, { method, ...(body === undefined ? {} : { body }) })).body.toString())
+    expect(await said('PUT', 'äb')).toEqual(['3', null])
+    expect(await said('POST')).toEqual(['0', null])
+  })
+
+  test('is taken up to its limit', async () => {
+    const here = await origin(createServer((_, response) => response.end('12345')))
+    expect((await ask(here, { limit: 5 })).body.toString()).toBe('12345')
+    await expect(ask(here, { limit: 4 })).rejects.toMatchObject({ reason: 'Conflict', message: /more than the 4 bytes/ })
+  })
+
+  test('that is cut short is an error', async () => {
+    const here = await origin(
+      createTcpServer(socket => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc').on('error', () => undefined)),
+    )
+    await expect(ask(here)).rejects.toMatchObject({ code: 'ECONNRESET' })
+  })
+})
+
+test.each([
+  ['before an answer', ''],
+  ['within a body', 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc'],
+])('a signal that is raised %s is what it ends with', async (_, begins) => {
+  const stop = new AbortController()
+  const reason = new Error('that is enough')
+  const here = await origin(
+    createTcpServer(socket => {
+      socket.on('error', () => undefined).write(begins)
+      setImmediate(() => stop.abort(reason))
+    }),
+  )
+  await expect(ask(here, {}, stop.signal)).rejects.toBe(reason)
+})
