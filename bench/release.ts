@@ -6,7 +6,7 @@ import { type Measurement, median, spread } from './measurement.ts'
 import { Observer, type Recording } from './observer.ts'
 
 const ROUNDS_OF_ONE = 7
-const ROUNDS_OF_SEVERAL = 5
+const ROUNDS_OF_SEVERAL = 11
 const SEVERAL = 5
 const REPLICAS = 2
 

@@ -8,7 +8,7 @@ interface Steppable {
 }
 
 /** So many turns of the event loop without a settled promise, nothing being on its way: whoever has been answered has heard it, and asked on. */
-const QUIET_TURNS = 25
+const QUIET_TURNS = 8
 /** Steps of the clock that nobody's wait is worth. */
 const MOST_STEPS = 200_000
 
@@ -20,8 +20,8 @@ subscribe('http.client.request.start', message => {
   request.once('close', () => open--)
 })
 
-/** Files that are being read (the SDK looks for its configuration) and names that are being looked up count as well. */
-const busy = (): boolean => open > 0 || process.getActiveResourcesInfo().some(resource => /Req/.test(resource))
+/** The SDK looks for its configuration, and may look names up. */
+const readsFiles = (): boolean => process.getActiveResourcesInfo().some(resource => /Req/.test(resource))
 
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 const machineTime = (): Promise<void> => new Promise(resolve => setTimeout(resolve, 1))
@@ -34,7 +34,9 @@ export async function drive<T>(clock: Steppable, work: Promise<T>): Promise<T> {
   }
   work.then(done, done)
   for (let step = 0; ; step++) {
-    for (let quiet = 0; quiet < QUIET_TURNS && !settled; quiet = busy() ? 0 : quiet + 1) await turn()
+    do {
+      for (let quiet = 0; quiet < QUIET_TURNS && !settled; quiet = open > 0 ? 0 : quiet + 1) await turn()
+    } while (!settled && readsFiles())
     if (settled) break
     if (step > MOST_STEPS) throw new Error(`nothing came of it after ${MOST_STEPS} steps of the clock`)
     // With no timer at all it is the machine's own work that is waited for.

@@ -47,6 +47,8 @@ export class Replay {
   readonly #objects = new Map<string, { readonly kind: Kind; readonly object: Json }>()
   readonly #restartsBefore = new Map<string, number>()
   readonly #before: KubernetesObject | undefined
+  #unsorted: readonly Event[] = []
+  #sorted: readonly Event[] = []
   #next = 0
   #lastPodGoneAt: number | undefined
 
@@ -79,7 +81,7 @@ export class Replay {
   snapshot(): Snapshot {
     const { beganAt, appliedAt, generation } = this.recording
     const { kind } = judgedKind(this.recording)
-    const events = this.#all<Event>('Event').sort((a, b) => eventTime(a) - eventTime(b))
+    const events = this.#events()
     return {
       name: `${kind.toLowerCase()}/web`,
       object: this.#all<KubernetesObject>(kind)[0],
@@ -95,6 +97,16 @@ export class Replay {
       events: uid => events.filter(event => event.involvedObject.uid === uid),
       restartsBefore: (uid, container) => this.#restartsBefore.get(`${uid}/${container}`) ?? 0,
     }
+  }
+
+  /** Oldest first; sorted anew when one has come or changed. */
+  #events(): readonly Event[] {
+    const events = this.#all<Event>('Event')
+    if (events.length !== this.#sorted.length || events.some((event, index) => event !== this.#unsorted[index])) {
+      this.#unsorted = events
+      this.#sorted = events.toSorted((a, b) => eventTime(a) - eventTime(b))
+    }
+    return this.#sorted
   }
 
   /** What was told of the object before the apply was sent, so that it is not of the release's making. */
