@@ -6,6 +6,7 @@ import * as core from '@actions/core'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { keyValueBlock, writeKeyValue } from '../../src/runner/environment-files.ts'
+import { anyText } from '../harness/any-text.ts'
 import { parseKeyValueFile } from '../harness/runner-protocol.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'environment-files-'))
@@ -53,7 +54,7 @@ describe.each([
 
 test('every value comes back as it was, and touches no other', () => {
   const value = fc.oneof(
-    fc.string({ unit: 'binary' }),
+    anyText(),
     fc.array(fc.constantFrom(...VALUES)).map(parts => parts.join('\n')),
   )
   fc.assert(

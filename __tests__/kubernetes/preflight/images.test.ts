@@ -160,6 +160,17 @@ describe('with a registry', () => {
     expect(asked.sort()).toEqual(['HEAD /v2/web/manifests/1', 'HEAD /v2/web/manifests/none', 'HEAD /v2/web/manifests/none'])
   })
 
+  test('pinned, it is not asked for again, though it is foreseen as well', async () => {
+    asked = []
+    const resolver = new ImageResolver({ credentials: async () => undefined })
+    resolver.foresee(`${host}/web:1`)
+    const images = [`${host}/web:1`, `${host}/web:1@${DIGEST}`]
+    expect([...(await resolveImages(images.slice(0, 1), resolver)).values()]).toEqual([FOUND])
+    expect([...(await resolveImages(images, resolver)).values()]).toEqual([FOUND, FOUND])
+    await resolver.platforms(`${host}/web:1@${DIGEST}`)
+    expect(asked).toEqual(['HEAD /v2/web/manifests/1', `GET /v2/web/manifests/${DIGEST}`])
+  })
+
   test('credentials that do not fit are no reason not to see a public image', async () => {
     const resolver = new ImageResolver({ credentials: async () => ({ username: 'a', password: 'b' }) })
     expect(await resolver.resolve(`${host}/web:1`)).toEqual(FOUND)

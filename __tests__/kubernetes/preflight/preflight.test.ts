@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { ApiFailure } from '../../../src/kubernetes/api.ts'
 import { ImageResolver } from '../../../src/kubernetes/image-digests.ts'
 import type { PreflightCheck, PreflightFinding } from '../../../src/kubernetes/preflight/finding.ts'
-import { explainForbidden, type PreflightMode, runPreflight } from '../../../src/kubernetes/preflight/preflight.ts'
+import { explainForbidden, foresee, type PreflightMode, runPreflight } from '../../../src/kubernetes/preflight/preflight.ts'
 import { ExpectedFailure } from '../../../src/runner/failure.ts'
 import { ManualClock } from '../../deploy/manual-clock.ts'
 import { cluster, context, deployment, SHOP } from './scene.ts'
@@ -147,7 +147,7 @@ test('a release that changes nothing costs nothing', async () => {
   expect(api.asked).toEqual([])
 })
 
-test('the real checks on a good release: each thing is asked for once', async () => {
+test.each([false, true])('the real checks on a good release: each thing is asked for once (foreseen: %j)', async ahead => {
   const api = cluster({
     '/apis/authorization.k8s.io/v1/selfsubjectrulesreviews': {
       status: { resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }] },
@@ -159,7 +159,7 @@ test('the real checks on a good release: each thing is asked for once', async ()
   const container = 'imagePullPolicy: Never\nenv: [{ name: A, valueFrom: { configMapKeyRef: { name: web, key: a } } }]'
   const scene = await context(`${deployment({ container })}---\n${deployment({ name: 'api', container })}`, api)
   const log = { info: (text: string) => expect(text).toBe(''), warning: () => undefined, group: () => undefined }
-  await runPreflight(scene, { mode: 'on', waitMs: 0, log })
+  await runPreflight(scene, { mode: 'on', waitMs: 0, log, foreseen: ahead ? foresee(scene) : undefined })
   expect(api.asked.toSorted()).toEqual([
     `GET ${SHOP}/configmaps/web`,
     `GET ${SHOP}/serviceaccounts/default`,
@@ -170,6 +170,20 @@ test('the real checks on a good release: each thing is asked for once', async ()
     `POST ${SHOP}/pods`,
     'POST /apis/authorization.k8s.io/v1/selfsubjectrulesreviews',
   ])
+})
+
+test('what is foreseen in vain is not told, and fails nothing', async () => {
+  const api = cluster({ '/api/v1/nodes?limit=100': 403, [`LIST ${SHOP}/limitranges`]: 403 })
+  const scene = await context(deployment(), api)
+  const foreseen = foresee(scene)
+  const said: string[] = []
+  const log = { info: (text: string) => said.push(text), warning: () => undefined, group: () => undefined }
+  const asks: PreflightCheck = async ({ reads }) => {
+    await reads.list('LimitRange', 'shop')
+    return { findings: [], passedOver: [] }
+  }
+  await runPreflight(scene, { mode: 'on', waitMs: 0, log, foreseen }, [asks])
+  expect(said).toEqual([expect.stringMatching(/limitranges in namespace shop\.$/)])
 })
 
 test('an API server that is away is no finding: it is told as what it is', async () => {
@@ -303,9 +317,10 @@ test('whatever an object that could not be tried holds, nothing is thrown', asyn
         const images = new ImageResolver({ credentials: async () => undefined })
         images.resolve = async () => ({ missing: true })
         const steps = [{ ...step, body, desired: undefined }]
-        await runPreflight({ ...scene, images, steps }, { mode: 'warn', waitMs: 0, log: quiet })
+        const release = { ...scene, images, steps }
+        await runPreflight(release, { mode: 'warn', waitMs: 0, log: quiet, foreseen: foresee(release) })
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 300, examples: [['Deployment', { serviceAccountName: { toString: 0 } }, {}, {}, {}]] },
   )
 })

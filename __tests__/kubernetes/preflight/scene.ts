@@ -105,7 +105,7 @@ export async function context(yaml: string, api: FakeCluster = cluster(), live =
     clock: systemClock,
     signal,
     reads: new ClusterReads(api, signal),
-    images: new ImageResolver({ credentials: async () => undefined, timeoutMs: 1_000 }),
+    images: new ImageResolver({ credentials: async () => undefined, timeoutMs: 20_000 }),
   }
 }
 

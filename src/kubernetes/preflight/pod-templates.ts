@@ -131,8 +131,13 @@ function nameOf(entry: unknown): string | undefined {
   return typeof name === 'string' ? name : undefined
 }
 
+/** The name of the ServiceAccount that the pods run as. */
+export function accountOf({ serviceAccountName = '' }: PodSpec): string {
+  return serviceAccountName === '' ? 'default' : serviceAccountName
+}
+
 /**
- * A pod spec whose lists are lists of objects. What the server has tried is sound already; an object of a kind or a namespace that comes only with
+ * A pod spec whose lists are lists of objects and whose names are texts. What the server has tried is sound already; an object of a kind or a namespace that comes only with
  * this release has not been tried.
  */
 function sound(spec: Record<string, unknown>): PodSpec {
@@ -142,6 +147,8 @@ function sound(spec: Record<string, unknown>): PodSpec {
     const value = spec[list]
     if (value !== undefined) clean[list] = Array.isArray(value) ? value.filter(isRecord) : []
   }
+  for (const name of ['serviceAccountName', 'priorityClassName', 'runtimeClassName', 'schedulerName'])
+    if (typeof spec[name] !== 'string') delete clean[name]
   return clean as unknown as PodSpec
 }
 

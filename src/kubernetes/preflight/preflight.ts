@@ -15,7 +15,7 @@ import { checkLimitRanges } from './limit-ranges.ts'
 import { checkNodes } from './nodes.ts'
 import { checkPermissions } from './permissions.ts'
 import { checkPlatforms } from './platforms.ts'
-import { podTemplates } from './pod-templates.ts'
+import { accountOf, podTemplates } from './pod-templates.ts'
 import { checkQuotas } from './quotas.ts'
 import { checkReferences } from './references.ts'
 import { checkServices } from './services.ts'
@@ -54,7 +54,7 @@ export function foresee({ api, steps, namespace, signal }: PreflightContext): Cl
   const reads = new ClusterReads(api, manyListeners(signal))
   const templates = podTemplates(steps, namespace).filter(template => template.makesPods && template.plain)
   for (const [within, those] of Map.groupBy(templates, template => template.namespace))
-    reads.foresee(within, new Set(those.map(({ spec }) => spec.serviceAccountName ?? 'default')))
+    reads.foresee(within, new Set(those.map(({ spec }) => accountOf(spec))))
   return reads
 }
 

@@ -3,7 +3,7 @@ import { type Credentials, credentialsIn, type DockerConfig } from '../../image/
 import type { ImageReference } from '../../image/reference.ts'
 import type { KubernetesObject } from '../objects.ts'
 import type { CheckContext } from './finding.ts'
-import { objectsToBe, type PodTemplate, recordAt } from './pod-templates.ts'
+import { accountOf, objectsToBe, type PodTemplate, recordAt } from './pod-templates.ts'
 
 export interface PullCredentials {
   /** `secret/regcred` */
@@ -96,7 +96,7 @@ export async function pullSecretsOf(
 
 /** The pod's own list, even of one, replaces the account's (Kubernetes documentation, Configure Service Accounts). */
 async function namesOfAccount(context: CheckContext, { namespace, spec }: PodTemplate): Promise<readonly string[]> {
-  const name = spec.serviceAccountName ?? 'default'
+  const name = accountOf(spec)
   const declared = declaredObject(context, 'ServiceAccount', namespace, name)
   if (declared !== undefined) return namesIn(declared['imagePullSecrets'])
   const reading = await context.reads.object('ServiceAccount', namespace, name)
