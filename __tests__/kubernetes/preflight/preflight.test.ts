@@ -321,6 +321,6 @@ test('whatever an object that could not be tried holds, nothing is thrown', asyn
         await runPreflight(release, { mode: 'warn', waitMs: 0, log: quiet, foreseen: foresee(release) })
       },
     ),
-    { numRuns: 300, examples: [['Deployment', { serviceAccountName: { toString: 0 } }, {}, {}, {}]] },
+    { numRuns: 150, examples: [['Deployment', { serviceAccountName: { toString: 0 } }, {}, {}, {}]] },
   )
 })
