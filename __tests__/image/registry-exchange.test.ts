@@ -115,3 +115,25 @@ test.each([
   )
   await expect(ask(here, {}, stop.signal)).rejects.toBe(reason)
 })
+
+test('a registry elsewhere is asked through the proxy that the environment names', async () => {
+  const heard: string[] = []
+  const proxy = await origin(
+    createTcpServer(socket =>
+      socket
+        .on('error', () => undefined)
+        .on('data', text => {
+          heard.push(text.toString().split('\r\n')[0] ?? '')
+          socket.end('HTTP/1.1 403 Forbidden\r\n\r\n')
+        }),
+    ),
+  )
+  const before = { ...process.env }
+  Object.assign(process.env, { HTTPS_PROXY: proxy, NO_PROXY: '' })
+  try {
+    await expect(ask('https://registry.test/v2/')).rejects.toThrow()
+  } finally {
+    process.env = before
+  }
+  expect(heard).toEqual(['CONNECT registry.test:443 HTTP/1.1'])
+})
