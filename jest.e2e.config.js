@@ -1,14 +1,24 @@
 /** The real thing: built actions against the sandbox's cluster, registry and builder. First `npm run build`. */
 import unit from './jest.config.js'
 
-export default {
-  ...unit,
-  testMatch: ['<rootDir>/__tests__/e2e/**/*.test.ts'],
+/** They cut the one API server off, or keep both cores busy by themselves. */
+const ALONE = ['connection', 'outage', 'scenarios'].map(name => `<rootDir>/__tests__/e2e/${name}.test.ts`)
+
+const { maxWorkers: _, ...common } = unit
+const real = {
+  ...common,
   testPathIgnorePatterns: ['/node_modules/'],
   globalSetup: '<rootDir>/__tests__/e2e/bring-up.js',
-  // One at a time: they share one cluster, and what they measure is time.
-  maxWorkers: 1,
-  // Of tests that are marked concurrent, so many at once: most of their time they wait, and on two cores more would slow one another down.
-  maxConcurrency: 10,
   testTimeout: 600_000,
+}
+
+export default {
+  // Two files at a time: they share one cluster, and most of their time they wait.
+  maxWorkers: 2,
+  // Of tests that are marked concurrent, so many at once: on two cores more would slow one another down.
+  maxConcurrency: 10,
+  projects: [
+    { ...real, displayName: 'beside', testMatch: ['<rootDir>/__tests__/e2e/*.test.ts', ...ALONE.map(file => `!${file}`)] },
+    { ...real, displayName: 'alone', testMatch: ALONE, runner: '<rootDir>/jest.serial-runner.js' },
+  ],
 }
