@@ -1,25 +1,28 @@
 // Kubernetes as the engine sees it: a release is a list of steps, its state a Secret, its lock a Lease, its workloads under one watch.
-import { type Clock, sleep } from '../deploy/clock.ts'
+import type { Clock } from '../deploy/clock.ts'
 import { follow, type Observation } from '../deploy/follow.ts'
 import { lockHolder } from '../deploy/lock-holder.ts'
-import type { Change, Culprit, ImageChange, Plan, Platform, Proof, ReleaseStatus } from '../deploy/platform.ts'
+import type { Culprit, Plan, Platform, Proof, ReleaseStatus } from '../deploy/platform.ts'
 import type { Verdict } from '../deploy/verdict.ts'
 import { ExpectedFailure, type FilePosition, messageOf } from '../runner/failure.ts'
 import type { Log } from '../runner/log.ts'
 import { runAddress } from '../runner/run-address.ts'
 import { asExpectedFailure, type KubernetesApi } from './api.ts'
-import { changeOf, diffOf, lostChanges } from './change.ts'
+import { atOnce } from './at-once.ts'
+import { lostChanges } from './change.ts'
 import { diagnose, type Patient } from './diagnosis.ts'
+import { tryAll } from './dry-run.ts'
 import { ImageResolver } from './image-digests.ts'
 import { containerImages } from './images.ts'
 import { followedKind, runsPods } from './judge/kinds.ts'
 import { commandsToUndo, readRecord, type WayBack } from './kubectl-commands.ts'
 import { LeaseLock } from './lease-lock.ts'
-import { groupOf, type KubernetesObject, objectKey, objectName } from './objects.ts'
-import { applyOrder, isBeforeWorkloads } from './order.ts'
+import { type KubernetesObject, objectKey, objectName } from './objects.ts'
+import { planOf } from './plan.ts'
 import type { ClusterReads } from './preflight/cluster-reads.ts'
 import type { PreflightContext, PreflightMode } from './preflight/preflight.ts'
 import { judgeDigests, provenDigests } from './proof.ts'
+import { finalStateOf, imagesOf, stateOf, stepToUndo } from './recorded-steps.ts'
 import {
   explainInventoryOnly,
   fitted,
@@ -27,7 +30,6 @@ import {
   knownStates,
   LARGEST_BYTES,
   liveRecord,
-  type ObjectState,
   type RecordContent,
   type ReleaseRecord,
   ReleaseRecords,
@@ -36,22 +38,21 @@ import {
 import { ReleaseWatch, type Workload } from './release-watch.ts'
 import { concealSecrets, concealUsedSecrets } from './secret-values.ts'
 import { proveEndpoints } from './service-endpoints.ts'
+import { established, inOrder, stagesOf, withAccounts } from './step-order.ts'
 import {
   asPutBack,
   beingDeleted,
   dropsLastApplied,
-  FIELD_MANAGER,
   isMadeAnew,
   isNoChange,
   readLive,
-  recorded,
   runsOnce,
   type Step,
   takeStep,
-  tryStep,
   undoStep,
 } from './steps.ts'
 import { isStatefulSet, replaceStuckPods } from './stuck-pods.ts'
+import { takeUp } from './take-up.ts'
 
 /** The steps of a release, found out from manifests or from a record. */
 export interface Target {
@@ -91,11 +92,6 @@ type PreflightModule = typeof import('./preflight/preflight.ts')
 
 /** A migration that takes longer is rare, and says so by `timeout`. */
 const HOOK_TIMEOUT_MS = 600_000
-/** How many steps are taken at once. */
-const AT_ONCE = 16
-/** The diff becomes an output (GitHub takes 1 MiB for all of a job's) and a part of the report: what is longer helps nobody. */
-const DIFF_LIMIT = 200_000
-
 export class KubernetesPlatform implements Platform {
   readonly #options: KubernetesPlatformOptions
   readonly #records: ReleaseRecords
@@ -142,12 +138,17 @@ export class KubernetesPlatform implements Platform {
     const looking = this.#loadPreflight()
     const records = this.#records.list()
     ;[this.#known, this.#target] = await Promise.all([records, this.#options.target(records)])
-    const steps = await this.#takeUp(this.#target.steps, this.#unfinished())
     const { api, namespace, app, log } = this.#options
+    const steps = await takeUp(this.#target.steps, this.#unfinished(), {
+      api,
+      log,
+      address: number => this.#records.address(number),
+      nameOf: object => this.#nameOf(object),
+    })
     concealSecrets(steps, [namespace, app], log)
     for (const { live } of steps) if (live?.metadata.deletionTimestamp != null) throw beingDeleted(live)
     const [tried, foreseen] = await Promise.all([
-      this.#tryAll(steps),
+      tryAll(api, steps),
       looking.then(preflight => preflight?.foresee(this.#preflightContext(steps))),
       this.#startWatch(steps),
       concealUsedSecrets(api, steps, namespace, log),
@@ -155,33 +156,12 @@ export class KubernetesPlatform implements Platform {
     this.#steps = tried
     concealSecrets(tried, [namespace, app], log)
     await this.#lookAhead(await looking, foreseen)
-    const live = liveRecord(this.#known)
-    const workloads = this.#steps.filter(isWorkload)
-    return {
-      changes: this.#steps
-        .map(step => ({
-          ...changeOf(step.live, step.action === 'delete' ? undefined : (step.desired ?? step.body)),
-          object: this.#nameOf(step.body),
-        }))
-        .map((change, index) => this.#withMakingAnew(change, this.#steps[index])),
-      images: this.#steps.flatMap(step => this.#imageChanges(step)),
-      previousRelease: this.#records.address(live?.number ?? 0),
-      previousCommit: commitOf(live),
+    return planOf(this.#steps, {
+      live: liveRecord(this.#known),
       takesUpUnfinished: this.#unfinished().length > 0,
-      somethingToGoBackTo:
-        live !== undefined || (workloads.length > 0 ? workloads : this.#steps).some(step => step.before !== undefined),
-      diff: cut(
-        this.#steps
-          .map(step =>
-            diffOf(
-              step.live,
-              step.action === 'delete' ? undefined : step.live === undefined ? step.body : (step.desired ?? step.body),
-            ),
-          )
-          .filter(text => text !== '')
-          .join('\n'),
-      ),
-    }
+      address: number => this.#records.address(number),
+      nameOf: object => this.#nameOf(object),
+    })
   }
 
   /** Loaded while the server is asked. */
@@ -238,46 +218,27 @@ export class KubernetesPlatform implements Platform {
   }
 
   async apply(): Promise<void> {
+    const { api, clock } = this.#options
     const deletes = this.#steps.filter(step => step.action === 'delete')
-    for (const { steps, awaited } of this.#stages(this.#steps.filter(step => step.action !== 'delete'))) {
+    for (const { steps, awaited } of stagesOf(this.#steps.filter(step => step.action !== 'delete'))) {
       this.#throwIfCancelled()
       await this.#lock.assertHeld()
       await atOnce(steps, async step => {
-        const object = await takeStep(this.#options.api, step, this.#options.clock)
+        const object = await takeStep(api, step, clock)
         this.#took(step, object)
         if (step.action === 'put') this.#unstick(step, object)
       })
-      await this.#established(steps)
-      await this.#withAccounts(steps)
+      await established(api, clock, steps)
+      await withAccounts(api, clock, steps, this.#steps)
       // Why it failed is found out by those who follow, with all that there is to see.
       if (awaited && !(await this.#haveSucceeded(steps))) return
     }
     // What uses others goes before them.
-    for (const tier of this.#inOrder(deletes).toReversed()) {
+    for (const tier of inOrder(deletes).toReversed()) {
       this.#throwIfCancelled()
       await this.#lock.assertHeld()
-      await atOnce(tier, async step => this.#took(step, await takeStep(this.#options.api, step)))
+      await atOnce(tier, async step => this.#took(step, await takeStep(api, step)))
     }
-  }
-
-  /** The steps in tiers; what a chart's hooks run stands before the workloads or after everything, by weight, each waited for. */
-  #stages(steps: readonly Step[]): readonly { readonly steps: readonly Step[]; readonly awaited: boolean }[] {
-    const isRun = (step: Step): boolean => step.hook !== undefined && isWorkload(step)
-    const tiers = (some: readonly Step[]) => this.#inOrder(some).map(tier => ({ steps: tier, awaited: false }))
-    const runs = (when: 'before' | 'after') => {
-      const byWeight = Map.groupBy(
-        steps.filter(step => isRun(step) && step.hook?.when === when),
-        step => step.hook?.weight ?? 0,
-      )
-      return [...byWeight].sort(([a], [b]) => a - b).map(([, group]) => ({ steps: group, awaited: true }))
-    }
-    const others = steps.filter(step => !isRun(step))
-    return [
-      ...tiers(others.filter(step => isBeforeWorkloads(step.body))),
-      ...runs('before'),
-      ...tiers(others.filter(step => !isBeforeWorkloads(step.body))),
-      ...runs('after'),
-    ]
   }
 
   /** Waits for what a chart's hook runs. @throws ExpectedFailure Timeout */
@@ -299,11 +260,6 @@ export class KubernetesPlatform implements Platform {
     } finally {
       observation.close()
     }
-  }
-
-  #withMakingAnew(change: Change, step: Step | undefined): Change {
-    if (step === undefined || !isMadeAnew(step) || change.action === 'none') return change
-    return { ...change, details: ['deleted and made anew', ...change.details] }
   }
 
   async observe(): Promise<Observation> {
@@ -404,8 +360,8 @@ export class KubernetesPlatform implements Platform {
         (!isNoChange(step) || isMadeAnew(step) || dropsLastApplied(step) || step.before !== step.live) &&
         !(step.body.kind === 'Namespace' && step.before === undefined),
     )
-    for (const tier of this.#inOrder(touched.filter(step => step.before !== undefined))) await atOnce(tier, undo)
-    for (const tier of this.#inOrder(touched.filter(step => step.before === undefined)).toReversed()) await atOnce(tier, undo)
+    for (const tier of inOrder(touched.filter(step => step.before !== undefined))) await atOnce(tier, undo)
+    for (const tier of inOrder(touched.filter(step => step.before === undefined)).toReversed()) await atOnce(tier, undo)
     this.#lock.lost.throwIfAborted()
     const unreachable =
       failures.length > 0 && failures.every(({ error }) => error instanceof ExpectedFailure && error.reason === 'Unreachable')
@@ -445,7 +401,7 @@ export class KubernetesPlatform implements Platform {
         ? undefined
         : {
             ...before,
-            objects: this.#steps.map(step => this.#finalState(step)),
+            objects: this.#steps.map(step => finalStateOf(step, this.#applied.get(objectKey(step.body)))),
             ...(this.#revision === '' ? {} : { revision: this.#revision }),
           }
     await this.#records.update(this.#number, status, message, { content })
@@ -479,21 +435,6 @@ export class KubernetesPlatform implements Platform {
       previousRelease: this.#records.address(previous),
       somethingToGoBackTo: previous !== 0 || inventoryOf(content).some(entry => entry.before && runsPods(entry.reference)),
     }
-  }
-
-  #imageChanges(step: Step): readonly ImageChange[] {
-    if (step.action === 'delete') return []
-    const before = new Map(
-      step.live === undefined ? [] : containerImages(step.live).map(({ container, image }) => [container, image]),
-    )
-    return containerImages(step.desired ?? step.body)
-      .filter(({ container, image }) => before.get(container) !== image)
-      .map(({ container, image }) => ({
-        workload: this.#nameOf(step.body),
-        container,
-        from: before.get(container) ?? '',
-        to: image,
-      }))
   }
 
   #warnOfInventory(content: RecordContent): void {
@@ -583,86 +524,6 @@ export class KubernetesPlatform implements Platform {
     }
   }
 
-  /** A server-side dry run of every step: what the server would refuse is refused here, before anything is changed. All refusals are told at once. */
-  async #tryAll(steps: readonly Step[]): Promise<readonly Step[]> {
-    const created = steps.filter(step => step.body.kind === 'Namespace' && step.live === undefined)
-    const namespaces = new Set(created.map(step => step.body.metadata.name))
-    const kinds = new Set(steps.flatMap(step => definedKind(step.body) ?? []))
-    const refused: ExpectedFailure[] = []
-    const tried: Step[] = []
-    await atOnce(steps, async step => {
-      const comesFirst =
-        namespaces.has(step.body.metadata.namespace ?? '') || kinds.has(`${groupOf(step.body.apiVersion)}/${step.body.kind}`)
-      if (step.live === undefined && (step.action === 'delete' || comesFirst)) return void tried.push(step)
-      try {
-        tried.push({ ...step, desired: await tryStep(this.#options.api, step) })
-      } catch (error) {
-        if (!(error instanceof ExpectedFailure)) throw error
-        refused.push(error)
-      }
-    })
-    const [first, ...others] = refused
-    if (first !== undefined) {
-      const also = [
-        ...first.also,
-        ...others.flatMap(other => [
-          { message: other.message, ...(other.at === undefined ? {} : { at: other.at }) },
-          ...other.also,
-        ]),
-      ]
-      const more = others.length === 0 ? '' : ` (and ${others.length} more objects were refused)`
-      throw new ExpectedFailure(first.reason, `${first.message.replace(/\.$/, '')}${more}. Nothing was changed.`, {
-        also,
-        ...(first.at === undefined ? {} : { at: first.at }),
-      })
-    }
-    return steps.map(step => tried.find(candidate => candidate.body === step.body) ?? step)
-  }
-
-  /**
-   * What dead runs had changed goes back, should this release fail, to how it was before them; and what this release does not touch goes back with
-   * this release. Of several dead runs the first one knows how it was before.
-   */
-  async #takeUp(steps: readonly Step[], dead: readonly ReleaseRecord[]): Promise<readonly Step[]> {
-    if (dead.length === 0) return steps
-    for (const { number } of dead)
-      this.#options.log.info(
-        `Release ${this.#records.address(number)} was never finished: its run died in the middle. It is taken up by this one.`,
-      )
-    const contents = dead.map(record => record.content())
-    const objects = contents.flatMap(knownStates)
-    const lost = contents
-      .flatMap(({ inventory = [] }) => inventory.filter(entry => entry.before))
-      .map(({ reference }) => reference)
-    if (lost.length > 0)
-      this.#options.log.warning(
-        `How ${lost
-          .slice(0, 5)
-          .map(object => this.#nameOf(object))
-          .join(
-            ', ',
-          )}${lost.length > 5 ? ` and ${lost.length - 5} more` : ''} stood before the run that died is not known, for the release was too large for its record. Should this release fail, they go back to how they are now.`,
-      )
-    const states = new Map(objects.map(state => [objectKey(state.reference), state]))
-    const known = new Set(steps.map(step => objectKey(step.body)))
-    const left = [...states].filter(([key, { reference }]) => !known.has(key) && reference.kind !== 'Namespace')
-    const others = left.map(async ([, state]): Promise<Step> => {
-      const live = await readLive(this.#options.api, state.reference)
-      return {
-        ...stepToUndo(state),
-        action: state.before === undefined ? 'delete' : 'put',
-        body: state.before ?? state.reference,
-        live,
-        desired: state.before,
-      }
-    })
-    const own = steps.map(step => {
-      const state = states.get(objectKey(step.body))
-      return state === undefined ? step : { ...step, before: state.before }
-    })
-    return [...own, ...(await Promise.all(others))]
-  }
-
   /** Records whose run died in the middle, newest first: we have the lock, so nobody is at them any more. */
   #unfinished(): readonly ReleaseRecord[] {
     return unfinishedRecords(this.#known)
@@ -678,48 +539,6 @@ export class KubernetesPlatform implements Platform {
     if (old !== undefined && object !== undefined && object.metadata.uid !== old) this.#watch?.forget(workload, old)
     if (object === undefined) this.#watch?.expectAbsence(workload)
     else this.#watch?.expectGeneration(workload, object.metadata.generation ?? 1)
-  }
-
-  #finalState(step: Step): ObjectState {
-    const after = step.action === 'delete' ? undefined : (this.#applied.get(objectKey(step.body)) ?? step.desired)
-    return { ...stateOf(step), after: after === undefined ? undefined : recorded(after) }
-  }
-
-  #inOrder(steps: readonly Step[]): readonly (readonly Step[])[] {
-    const byObject = new Map(steps.map(step => [step.body, step]))
-    return applyOrder(steps.map(step => step.body)).map(tier => tier.flatMap(object => byObject.get(object) ?? []))
-  }
-
-  /** A new kind can be used once the API server has taken its definition in. */
-  async #established(tier: readonly Step[]): Promise<void> {
-    const definitions = tier.filter(step => step.body.kind === 'CustomResourceDefinition')
-    await Promise.all(
-      definitions.map(async step => {
-        for (let tries = 0; tries < 100; tries++) {
-          const object = await this.#options.api.request<{ status?: { conditions?: { type: string; status: string }[] } }>(
-            'GET',
-            `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${step.body.metadata.name}`,
-          )
-          if (object.status?.conditions?.some(condition => condition.type === 'Established' && condition.status === 'True'))
-            return
-          await sleep(this.#options.clock, 100)
-        }
-        throw new ExpectedFailure('NotFound', `${objectName(step.body)} was not established within 10 s.`)
-      }),
-    )
-  }
-
-  /** A pod of nobody is refused in a namespace whose default account the cluster has not made yet; what controllers make is tried again. */
-  async #withAccounts(tier: readonly Step[]): Promise<void> {
-    const { api, clock } = this.#options
-    const created = tier.filter(({ body, live }) => body.kind === 'Namespace' && body.apiVersion === 'v1' && live === undefined)
-    const awaited = created.filter(({ body }) =>
-      this.#steps.some(step => step.body.kind === 'Pod' && step.body.metadata.namespace === body.metadata.name),
-    )
-    for (const { body } of awaited) {
-      const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: body.metadata.name } }
-      for (let tries = 0; tries < 100 && (await readLive(api, account)) === undefined; tries++) await sleep(clock, 100)
-    }
   }
 
   #nameOf(object: KubernetesObject): string {
@@ -750,86 +569,7 @@ function servesRequests({ kind }: Workload): boolean {
   return kind === 'Deployment' || kind === 'StatefulSet' || kind === 'DaemonSet'
 }
 
-/** Of a record that is damaged nothing is known, which is no reason not to deploy. */
-function commitOf(record: ReleaseRecord | undefined): string {
-  try {
-    return record?.content().commit ?? ''
-  } catch (error) {
-    if (error instanceof ExpectedFailure) return ''
-    throw error
-  }
-}
-
 function positionOfContainer(step: Step, container: string | undefined): FilePosition | undefined {
   const image = container === undefined ? undefined : containerImages(step.body).find(own => own.container === container)
   return (image === undefined ? undefined : step.position(image.path)) ?? step.position([])
-}
-
-function isWorkload(step: Step): boolean {
-  return runsPods(step.body)
-}
-
-function stateOf(step: Step): ObjectState {
-  const { apiVersion, kind, metadata } = step.body
-  const reference = {
-    apiVersion,
-    kind,
-    metadata: { name: metadata.name, ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }) },
-  }
-  const after = step.action === 'delete' ? undefined : step.desired
-  return {
-    reference,
-    before: step.before === undefined ? undefined : recorded(step.before),
-    after: after === undefined ? undefined : recorded(after),
-    keepReplicas: step.keepReplicas,
-  }
-}
-
-function stepToUndo(state: ObjectState): Step {
-  return {
-    action: 'put',
-    body: state.reference,
-    live: undefined,
-    before: state.before,
-    desired: state.after,
-    fieldManager: FIELD_MANAGER,
-    keepReplicas: state.keepReplicas,
-    position: () => undefined,
-  }
-}
-
-function imagesOf(steps: readonly Step[]): Record<string, string> {
-  const images = steps.flatMap(step =>
-    containerImages(step.desired ?? step.body).map(
-      image => [`${objectName(step.body)}/${image.container}`, image.image] as const,
-    ),
-  )
-  return Object.fromEntries(images)
-}
-
-/** `group/Kind`, of a CustomResourceDefinition. */
-function definedKind(object: KubernetesObject): string | undefined {
-  const { spec } = object as { spec?: { group?: string; names?: { kind?: string } } }
-  return object.kind === 'CustomResourceDefinition' ? `${spec?.group ?? ''}/${spec?.names?.kind ?? ''}` : undefined
-}
-
-function cut(diff: string): string {
-  return diff.length <= DIFF_LIMIT ? diff : `${diff.slice(0, DIFF_LIMIT)}\n(${diff.length - DIFF_LIMIT} more characters)\n`
-}
-
-async function atOnce(steps: readonly Step[], run: (step: Step) => Promise<void>): Promise<void> {
-  const queue = [...steps]
-  const faults: unknown[] = []
-  const worker = async (): Promise<void> => {
-    for (let step = queue.shift(); step !== undefined; step = queue.shift()) {
-      try {
-        await run(step)
-      } catch (error) {
-        faults.push(error)
-      }
-    }
-  }
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, steps.length) }, worker))
-  const bug = faults.find(fault => !(fault instanceof ExpectedFailure))
-  if (faults.length > 0) throw bug ?? faults[0]
 }
