@@ -10,17 +10,10 @@ import { ExpectedFailure, messageOf } from '../runner/failure.ts'
 import type { Log } from '../runner/log.ts'
 import { runAddress } from '../runner/run-address.ts'
 import { type AwsApi, AwsFailure } from './api.ts'
-import {
-  activeCodeDeployment,
-  type CodeDeployNames,
-  createCodeDeployment,
-  isCodeDeploys,
-  readCodeDeployment,
-  stopCodeDeployment,
-} from './code-deploy.ts'
+import { type CodeDeployNames, isCodeDeploys } from './code-deploy.ts'
 import { diagnose } from './diagnosis.ts'
-import { isRollingBack, pausesOf, primaryOf } from './judge/service-deployment.ts'
-import { type Expectation, revisionOf } from './judge/snapshot.ts'
+import { expectOf } from './expectation.ts'
+import { pausesOf, primaryOf } from './judge/service-deployment.ts'
 import { type Revision, readRevision, readServices, revisionOfAnswer } from './live-service.ts'
 import { checkOneOffs, type OneOffTasks, runOneOff } from './one-off-task.ts'
 import {
@@ -34,6 +27,7 @@ import {
   unfinishedNote,
   type Wanted,
 } from './passage.ts'
+import { type CodeDeployContext, deployByCodeDeploy, PuttingBack } from './putting-back.ts'
 import { ServiceLock } from './service-lock.ts'
 import { ServiceWatch } from './service-watch.ts'
 import {
@@ -49,7 +43,7 @@ import {
   undoOf,
   undoTags,
 } from './tags.ts'
-import { type Definition, differences, diffOf, essentialOf, imagesOf } from './task-definition.ts'
+import { type Definition, differences, diffOf, imagesOf } from './task-definition.ts'
 
 /** Finds out what would keep the release from coming up, and the digests that must run, by image. @throws ExpectedFailure */
 export type LookAhead = (
@@ -76,14 +70,18 @@ export class EcsPlatform implements Platform {
   readonly #options: EcsPlatformOptions
   readonly #watch: ServiceWatch
   readonly #lock: ServiceLock
+  readonly #codeDeploy: CodeDeployContext
+  readonly #puttingBack: PuttingBack
   #services: readonly Service[] | undefined
   #passages: readonly Passage[] = []
 
   constructor(options: EcsPlatformOptions) {
-    const { api, cluster, services, env, clock, log } = options
+    const { api, cluster, services, codeDeploy = { application: '', group: '' }, env, clock, log, cancelled } = options
     this.#options = options
     this.#watch = new ServiceWatch({ api, cluster, clock, onTrouble: sentence => log.info(sentence) })
     this.#lock = new ServiceLock({ api, clock, holder: lockHolder(env), describe: () => readServices(api, cluster, services) })
+    this.#codeDeploy = { api, cluster, clock, codeDeploy, watch: this.#watch }
+    this.#puttingBack = new PuttingBack({ ...this.#codeDeploy, lock: this.#lock, log, cancelled })
   }
 
   async lock(): Promise<void> {
@@ -193,7 +191,7 @@ export class EcsPlatform implements Platform {
           return this.#expectUnchanged(passage, service)
         const since = this.#options.clock.now()
         passage.touched = true
-        if (isCodeDeploys(service)) return this.#deployByCodeDeploy(passage, revision, service)
+        if (isCodeDeploys(service)) return deployByCodeDeploy(this.#codeDeploy, passage, revision, service)
         const answer = await api.call('ecs', 'UpdateService', {
           cluster,
           service: passage.name,
@@ -205,7 +203,7 @@ export class EcsPlatform implements Platform {
         const primary = primaryOf({ service: updated })
         const began = primary !== undefined && primary.id !== primaryOf({ service })?.id
         passage.deployment = began ? (primary.id ?? '') : ''
-        this.#expect(passage, revision, updated, since, began ? (primary.id ?? '') : '')
+        expectOf(this.#watch, passage, revision, updated, since, began ? (primary.id ?? '') : '')
       }),
     )
   }
@@ -287,7 +285,7 @@ export class EcsPlatform implements Platform {
         .filter(({ touched }) => touched)
         .map(async passage => {
           try {
-            done.push(await this.#restore(passage))
+            done.push(await this.#puttingBack.putBack(passage))
           } catch (error) {
             failures.push(error)
           }
@@ -456,117 +454,7 @@ export class EcsPlatform implements Platform {
   }
 
   #expectUnchanged(passage: Passage, service: Service): void {
-    this.#expect(passage, passage.revision ?? passage.live, service, this.#options.clock.now(), '')
-  }
-
-  #expect(
-    passage: Passage,
-    revision: Revision,
-    service: Service,
-    since: number,
-    deployment: string,
-    more: Partial<Expectation> = {},
-    deploymentArn = passage.deploymentArnBefore,
-  ): void {
-    const expected: Expectation = {
-      taskDefinition: revision.arn,
-      deployment,
-      deploymentBefore: passage.deploymentBefore,
-      since,
-      digests: passage.digests,
-      essential: essentialOf(revision.definition),
-      rollsBack: false,
-      ...more,
-    }
-    this.#watch.expect(passage.name, expected, service, { deploymentArn })
-  }
-
-  async #deployByCodeDeploy(passage: Passage, revision: Revision, service: Service): Promise<void> {
-    const { api, cluster, clock, codeDeploy = { application: '', group: '' } } = this.#options
-    const since = clock.now()
-    passage.codeDeployment = await createCodeDeployment(api, codeDeploy, cluster, service, revision.arn)
-    this.#expect(passage, revision, service, since, '', { codeDeployment: passage.codeDeployment })
-  }
-
-  /** CodeDeploy puts the old task set back where it is at it; where it has ended well, the old revision is deployed again. */
-  async #restoreByCodeDeploy(passage: Passage, service: Service): Promise<string> {
-    const { api, cluster, clock, codeDeploy = { application: '', group: '' } } = this.#options
-    const id = passage.codeDeployment || (await activeCodeDeployment(api, codeDeploy, cluster, passage.name))
-    const primary = primaryOf({ service })
-    const stopped = id !== '' && (await stopCodeDeployment(api, id))
-    const ended = id === '' || stopped ? undefined : await readCodeDeployment(api, id, cluster, passage.name)
-    if (!stopped && (ended === undefined || ended.status === 'Succeeded') && primary?.taskDefinition !== passage.before.arn) {
-      await this.#deployByCodeDeploy(passage, passage.before, service)
-      passage.restored = 'by us'
-      return `service/${passage.name} to ${passage.before.name}, by a new deployment of CodeDeploy's`
-    }
-    passage.restored = 'by ecs'
-    this.#expect(passage, passage.before, service, clock.now(), '', { rollsBack: true, digests: {} })
-    return `service/${passage.name} to ${passage.before.name}, by CodeDeploy's rollback`
-  }
-
-  /** Puts one service back. @returns what was done, for people */
-  async #restore(passage: Passage): Promise<string> {
-    const { api, cluster, clock } = this.#options
-    const known = passage.ecsKnows ? this.#watch.snapshot(passage.name) : undefined
-    const arn = known?.serviceDeployment?.serviceDeploymentArn
-    const open = known?.serviceDeployment?.status === 'IN_PROGRESS' || known?.serviceDeployment?.status === 'PENDING'
-    // The fastest way first: of a cancel's 10 s none is to be lost.
-    if (open && arn !== undefined && known?.service !== undefined) {
-      const [pause] = this.#options.cancelled.aborted ? [] : pausesOf(known)
-      if (pause !== undefined && (await this.#refuse(arn, pause)))
-        return this.#rolledBackByEcs(passage, known.service, `by the answer ROLLBACK to its hook at ${pause.stage}`)
-      if (await this.#stop(arn)) return this.#rolledBackByEcs(passage, known.service, BY_STOP)
-    }
-    const [service] = await readServices(api, cluster, [passage.name])
-    if (service === undefined) throw new ExpectedFailure('NotFound', `Service ${passage.name} is gone.`)
-    this.#lock.assertHeld([service])
-    if (isCodeDeploys(service)) return this.#restoreByCodeDeploy(passage, service)
-    const primary = primaryOf({ service })
-    const own = passage.revision ?? passage.live
-    const begun =
-      passage.deployment === ''
-        ? // Where a killed run is taken up, what it made live is ours as well.
-          [own.arn, passage.live.arn].some(arn => arn === primary?.taskDefinition && arn !== passage.before.arn)
-        : primary?.id === passage.deployment
-    const current = service.currentServiceDeployment ?? ''
-    if (passage.ecsKnows && current !== '' && current !== passage.deploymentArnBefore) {
-      const status = await this.#statusOf(current)
-      const active = status === undefined || status === 'IN_PROGRESS' || status === 'PENDING'
-      if (begun && active && (await this.#stop(current))) return this.#rolledBackByEcs(passage, service, BY_STOP)
-      const isBack = status === 'ROLLBACK_SUCCESSFUL' && primary?.taskDefinition === passage.before.arn
-      if (isRollingBack(status) || isBack) return this.#rolledBackByEcs(passage, service, BY_ITSELF)
-    }
-    const back = primary?.taskDefinition === passage.before.arn && own.arn !== passage.before.arn
-    // Ours was replaced by a deployment of somebody else's, be it of the old revision.
-    const replaced = !begun && known?.serviceDeployment?.status === 'STOPPED'
-    if ((!begun && !back) || replaced) {
-      passage.restored = 'left'
-      return `service/${passage.name} was left to the deployment that runs ${revisionOf(primary?.taskDefinition)}`
-    }
-    if (back && primary?.rolloutState === 'IN_PROGRESS' && passage.ecsKnows)
-      return this.#rolledBackByEcs(passage, service, BY_ITSELF)
-    const since = clock.now()
-    const again = own.arn === passage.before.arn
-    if (back && Object.keys(passage.undo).length === 0) {
-      passage.restored = 'by ecs'
-      this.#expect(passage, passage.before, service, since, '')
-      return `service/${passage.name} runs ${passage.before.name} already`
-    }
-    const answer = await api.call('ecs', 'UpdateService', {
-      cluster,
-      service: passage.name,
-      taskDefinition: passage.before.arn,
-      ...(again || passage.undo.capacityProviderStrategy !== undefined ? { forceNewDeployment: true } : {}),
-      ...passage.undo,
-    })
-    passage.restored = 'by us'
-    const updated = answer.service ?? service
-    const next = primaryOf({ service: updated })
-    const began = next?.id !== primary?.id
-    const more = { deploymentBefore: primary?.id ?? '', digests: {} }
-    this.#expect(passage, passage.before, updated, since, began ? (next?.id ?? '') : '', more, current)
-    return `service/${passage.name} to ${passage.before.name}, by a new deployment`
+    expectOf(this.#watch, passage, passage.revision ?? passage.live, service, this.#options.clock.now(), '')
   }
 
   /** @throws ExpectedFailure when one ends badly: of the services nothing was changed by then */
@@ -614,55 +502,6 @@ export class EcsPlatform implements Platform {
     }
   }
 
-  /** Undefined where it may not be read. */
-  async #statusOf(serviceDeploymentArn: string): Promise<string | undefined> {
-    try {
-      const answer = await this.#options.api.call('ecs', 'DescribeServiceDeployments', {
-        serviceDeploymentArns: [serviceDeploymentArn],
-      })
-      return answer.serviceDeployments?.[0]?.status
-    } catch (error) {
-      if (!(error instanceof AwsFailure) || error.reason !== 'Forbidden') throw error
-      return undefined
-    }
-  }
-
-  /** @returns false where ECS has nothing to stop any more, or may not be asked to */
-  async #stop(serviceDeploymentArn: string): Promise<boolean> {
-    try {
-      await this.#options.api.call('ecs', 'StopServiceDeployment', { serviceDeploymentArn, stopType: 'ROLLBACK' })
-      return true
-    } catch (error) {
-      if (!(error instanceof AwsFailure) || error.reason === 'Unreachable' || error.reason === 'Unauthorized') throw error
-      this.#options.log.info(`The deployment could not be stopped, so the old revision is deployed again: ${error.message}`)
-      return false
-    }
-  }
-
-  /** @returns false where nobody waits for the answer any more, or it may not be given */
-  async #refuse(serviceDeploymentArn: string, { id }: Pause): Promise<boolean> {
-    const { api, log } = this.#options
-    try {
-      await api.call('ecs', 'ContinueServiceDeployment', { serviceDeploymentArn, hookId: id, action: 'ROLLBACK' })
-      return true
-    } catch (error) {
-      if (!(error instanceof AwsFailure) || error.reason === 'Unreachable' || error.reason === 'Unauthorized') throw error
-      log.info(`The hook could not be answered, so the deployment is stopped: ${error.message}`)
-      return false
-    }
-  }
-
-  /** @param how for people */
-  #rolledBackByEcs(passage: Passage, service: Service, how: string): string {
-    passage.restored = 'by ecs'
-    this.#expect(passage, passage.before, service, this.#options.clock.now(), '', {
-      rollsBack: true,
-      deploymentBefore: passage.deployment,
-      digests: {},
-    })
-    return `service/${passage.name} to ${passage.before.name}, ${how}`
-  }
-
   /** ECS's rollback knows the service's revision, capacity providers included: count and configuration are put back once it has ended. */
   async #putBackSettings(passage: Passage): Promise<void> {
     const { capacityProviderStrategy: _, ...undo } = passage.undo
@@ -675,9 +514,6 @@ export class EcsPlatform implements Platform {
     if (this.#options.cancelled.aborted) throw new ExpectedFailure('Cancelled', 'Cancelled in the middle of the change.')
   }
 }
-
-const BY_STOP = "by stopping the deployment with ECS's rollback"
-const BY_ITSELF = "by ECS's own rollback"
 
 function found(revisions: readonly Revision[], arn: string | undefined): Revision {
   const revision = revisions.find(candidate => candidate.arn === arn)
