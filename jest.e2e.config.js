@@ -2,12 +2,14 @@
 import unit from './jest.config.js'
 
 /** They cut the one API server off, or keep both cores busy by themselves. */
-const ALONE = ['connection', 'outage', 'scenarios'].map(name => `<rootDir>/__tests__/e2e/${name}.test.ts`)
+const ALONE = '/__tests__/e2e/(connection|outage|scenarios)\\.test\\.ts$'
 
-const { maxWorkers: _, ...common } = unit
+const { transform, testEnvironment, extensionsToTreatAsEsm, modulePathIgnorePatterns } = unit
 const real = {
-  ...common,
-  testPathIgnorePatterns: ['/node_modules/'],
+  transform,
+  testEnvironment,
+  extensionsToTreatAsEsm,
+  modulePathIgnorePatterns,
   globalSetup: '<rootDir>/__tests__/e2e/bring-up.js',
   testTimeout: 600_000,
 }
@@ -18,7 +20,18 @@ export default {
   // Of tests that are marked concurrent, so many at once: on two cores more would slow one another down.
   maxConcurrency: 10,
   projects: [
-    { ...real, displayName: 'beside', testMatch: ['<rootDir>/__tests__/e2e/*.test.ts', ...ALONE.map(file => `!${file}`)] },
-    { ...real, displayName: 'alone', testMatch: ALONE, runner: '<rootDir>/jest.serial-runner.js' },
+    {
+      ...real,
+      displayName: 'beside',
+      testMatch: ['<rootDir>/__tests__/e2e/*.test.ts'],
+      testPathIgnorePatterns: ['/node_modules/', ALONE],
+    },
+    {
+      ...real,
+      displayName: 'alone',
+      testRegex: [ALONE],
+      testPathIgnorePatterns: ['/node_modules/'],
+      runner: '<rootDir>/jest.serial-runner.js',
+    },
   ],
 }
