@@ -11,7 +11,6 @@ const real = {
   extensionsToTreatAsEsm,
   modulePathIgnorePatterns,
   globalSetup: '<rootDir>/__tests__/e2e/bring-up.js',
-  testTimeout: 600_000,
 }
 
 export default {
@@ -19,6 +18,7 @@ export default {
   maxWorkers: 2,
   // Of tests that are marked concurrent, so many at once: on two cores more would slow one another down.
   maxConcurrency: 10,
+  testTimeout: 600_000,
   projects: [
     {
       ...real,

@@ -146,21 +146,22 @@ describe('rolling an app back', () => {
   test('by a tag, by a revision, with one incident issue for both', async () => {
     const { BASE_IMAGE: base, REGISTRY: registry } = sandboxEnvironment()
     const repository = base.slice(base.indexOf('/') + 1, base.lastIndexOf(':'))
-    /** One more tag for the base image: that is all the registry is asked for. */
-    const tagged = async (tag: string): Promise<string> => {
+    /** The base image once more, by a tag and a digest of its own. */
+    const tagged = async (tag: string): Promise<{ byTag: string; byDigest: string }> => {
       const address = `http://${registry}/v2/${repository}/manifests`
       const type =
         'application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json'
       const manifest = await fetch(`${address}/${base.slice(base.lastIndexOf(':') + 1)}`, { headers: { accept: type } })
       const headers = { 'content-type': manifest.headers.get('content-type') ?? '' }
-      const put = await fetch(`${address}/${tag}`, { method: 'PUT', headers, body: await manifest.arrayBuffer() })
+      const body = JSON.stringify({ ...((await manifest.json()) as object), annotations: { tag } })
+      const put = await fetch(`${address}/${tag}`, { method: 'PUT', headers, body })
       expect(put.status).toBe(201)
-      return `${registry}/${repository}:${tag}`
+      const digest = put.headers.get('docker-content-digest')
+      return { byTag: `${registry}/${repository}:${tag}`, byDigest: `${registry}/${repository}@${digest}` }
     }
-    const release = async (version: string): Promise<string> => {
-      space.write({
-        'tag/web.yaml': webApp({ name: 'tag', version, replicas: 1, image: await tagged(`1.4.${version}-rollback`) }),
-      })
+    const release = async (version: string, by: 'byTag' | 'byDigest' = 'byTag'): Promise<string> => {
+      const image = (await tagged(`1.4.${version}-rollback`))[by]
+      space.write({ 'tag/web.yaml': webApp({ name: 'tag', version, replicas: 1, image }) })
       const run = await space.deploy({ app: 'tag', manifests: 'tag' })
       expect(run.outputs).toMatchObject({ result: 'deployed' })
       return run.outputs['revision'] ?? ''
@@ -168,7 +169,7 @@ describe('rolling an app back', () => {
     const live = (): string | undefined =>
       space.get<Versioned>('deployment', 'tag')?.spec.template.metadata.annotations['version']
     const revision = await release('1')
-    await release('2')
+    await release('2', 'byDigest')
     await release('3')
     const github = await startGitHub({ repositories: { 'acme/web': space.workspace } })
     const incident = {
@@ -181,7 +182,7 @@ describe('rolling an app back', () => {
     try {
       const missing = await space.rollback({ app: 'tag', to: '9.9.9' })
       expect(missing.outputs['message']).toMatch(
-        /has the tag 9\.9\.9: there are 1\.4\.3-rollback \(release 3\), 1\.4\.2-rollback/,
+        /has the tag 9\.9\.9: there are 1\.4\.3-rollback \(release 3\), 1\.4\.1-rollback/,
       )
       const first = await space.rollback({ ...incident, to: '1.4.2-rollback' }, over)
       expect(first.outputs).toMatchObject({ result: 'rolled-back', 'issue-number': '1' })

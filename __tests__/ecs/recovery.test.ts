@@ -230,6 +230,18 @@ describe('rollback', () => {
     expect(statusOf('web:2')).toBe('verified')
   })
 
+  test('goes back to a tag, though every image is named by its digest', async () => {
+    stage = await setStage()
+    for (const tag of ['2', '3', '4']) {
+      const images = [{ container: 'web', reference: `${stage.seeded.repository}@${stage.push(tag)}` }]
+      const none = { environment: [], secrets: [], logOptions: [], commands: [], cpu: '', memory: '' }
+      expect(await stage.deploy({ target: { overrides: { images, ...none } } })).toMatchObject({ result: 'deployed' })
+    }
+    expect(await back({ tag: '3' })).toMatchObject({ result: 'deployed' })
+    expect(live()).toBe('web:3')
+    expect(await back({ tag: '9' })).toMatchObject({ result: 'refused', reason: 'NotFound' })
+  })
+
   test('twice goes further back, never forward to the bad one', async () => {
     await releases()
     await back('previous')

@@ -116,24 +116,61 @@ test.each([
   await expect(ask(here, {}, stop.signal)).rejects.toBe(reason)
 })
 
-test('a registry elsewhere is asked through the proxy that the environment names', async () => {
-  const heard: string[] = []
-  const proxy = await origin(
-    createTcpServer(socket =>
-      socket
-        .on('error', () => undefined)
-        .on('data', text => {
-          heard.push(text.toString().split('\r\n')[0] ?? '')
-          socket.end('HTTP/1.1 403 Forbidden\r\n\r\n')
-        }),
-    ),
-  )
+describe('a registry elsewhere', () => {
   const before = { ...process.env }
-  Object.assign(process.env, { HTTPS_PROXY: proxy, NO_PROXY: '' })
-  try {
-    await expect(ask('https://registry.test/v2/')).rejects.toThrow()
-  } finally {
-    process.env = before
+  afterEach(() => {
+    process.env = { ...before }
+  })
+
+  /** A proxy that says so to each CONNECT, and the lines that it heard. */
+  async function proxyThat(says: string): Promise<string[]> {
+    const heard: string[] = []
+    const address = await origin(
+      createTcpServer(socket =>
+        socket
+          .on('error', () => undefined)
+          .on('data', text => {
+            heard.push(text.toString().split('\r\n')[0] ?? '')
+            if (says.startsWith('HTTP/1.1 403')) socket.end(says)
+            else socket.write(says)
+          }),
+      ),
+    )
+    // Without a scheme it is one of HTTP, as curl has it.
+    Object.assign(process.env, { HTTPS_PROXY: address.replace('http://', ''), NO_PROXY: '' })
+    return heard
   }
-  expect(heard).toEqual(['CONNECT registry.test:443 HTTP/1.1'])
+
+  test('is asked through the proxy that the environment names', async () => {
+    const heard = await proxyThat('HTTP/1.1 403 Forbidden\r\n\r\n')
+    await expect(ask('https://registry.test/v2/')).rejects.toThrow()
+    expect(heard).toEqual(['CONNECT registry.test:443 HTTP/1.1'])
+  })
+
+  test('is asked directly where NO_PROXY excepts it, or its domain', async () => {
+    const heard = await proxyThat('HTTP/1.1 403 Forbidden\r\n\r\n')
+    process.env['NO_PROXY'] = 'other test'
+    await expect(ask('https://registry.test/v2/')).rejects.toThrow()
+    expect(heard).toEqual([])
+  })
+
+  test.each([
+    ['says nothing', ''],
+    ['leads nowhere', 'HTTP/1.1 200 OK\r\n\r\n'],
+  ])('is given up when it is called off, behind a proxy that %s', async (_, says) => {
+    const heard = await proxyThat(says)
+    const stop = new AbortController()
+    const reason = new Error('that is enough')
+    const answer = ask('https://registry.test/v2/', {}, stop.signal)
+    answer.catch(() => undefined)
+    while (heard.length === 0) await new Promise(resolve => setImmediate(resolve))
+    stop.abort(reason)
+    await expect(answer).rejects.toBe(reason)
+  })
+})
+
+test('an answer that is none ends the request', async () => {
+  const switching = 'HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n'
+  const here = await origin(createTcpServer(socket => socket.on('error', () => undefined).write(switching)))
+  await expect(ask(here)).rejects.toMatchObject({ code: 'ECONNRESET' })
 })

@@ -31,6 +31,8 @@ const tagged = (tag: string, given: Given = D): Given => ({
   ...given,
   images: { 'deployment/web/app': `registry:5000/web:${tag}@sha256:1`, 'deployment/web/old': 'registry:5000/side' },
 })
+/** As `image-ref` of build-push names it. */
+const pinned = (digest: string): Given => ({ ...D, images: { 'deployment/web/app': `registry:5000/web@sha256:${digest}` } })
 const revised = (revision: string): Given => ({ ...D, revision })
 
 describe('which release is put back', () => {
@@ -56,6 +58,7 @@ describe('which release is put back', () => {
     ['the newest that has the tag', [tagged('a'), tagged('a'), tagged('c')], { tag: 'a' }, 2, 3],
     ['one that was taken back only where no other has the tag', [tagged('a'), tagged('a', RB), tagged('c')], { tag: 'a' }, 1, 3],
     ['or else that one', [tagged('b'), tagged('a', RB), tagged('c')], { tag: 'a' }, 2, 3],
+    ['by what a tag stands for', [pinned('a'), pinned('b'), pinned('c')], { tag: '1.4.2', digests: new Set(['sha256:b']) }, 2, 3],
     ['by a revision', [revised('3'), revised('4'), revised('5')], { revision: '4' }, 2, 3],
     [
       'by the revision of one of several',
@@ -83,6 +86,7 @@ describe('which release is put back', () => {
     ['what was rolled back is not verified any more', [{ ...V, status: 'rolled-back' }, D], 'last-verified', /ever verified/],
     ['the number is unknown', [D, D], 9, /no release release 9: there are 2 \(deployed\), 1 \(deployed\)/],
     ['no release has the tag', [tagged('a'), tagged('b', F), D], { tag: 'b' }, /has the tag b: there are a \(release 1\)/],
+    ['no release has what the tag stands for', [pinned('a'), D], { tag: 'b', digests: new Set(['sha256:b']) }, /has the tag b/],
     ['a registry’s port is no tag', [tagged('a'), D], { tag: '5000' }, /has the tag 5000/],
     ['no release has the revision', [D, D], { revision: '9' }, /has the revision 9: there is none with any/],
     [

@@ -12,6 +12,9 @@ const QUIET_TURNS = 8
 /** Steps of the clock that nobody's wait is worth. */
 const MOST_STEPS = 200_000
 
+/** A request that has no answer by then waits for the clock, or for nothing. In ms of the machine. */
+const LONGEST_MS = 20_000
+
 /** Requests of this process that have no whole answer yet. The simulator holds no answer back for its clock, so that each of them ends by itself. */
 let open = 0
 subscribe('http.client.request.start', message => {
@@ -34,8 +37,12 @@ export async function drive<T>(clock: Steppable, work: Promise<T>): Promise<T> {
   }
   work.then(done, done)
   for (let step = 0; ; step++) {
+    const since = performance.now()
     do {
-      for (let quiet = 0; quiet < QUIET_TURNS && !settled; quiet = open > 0 ? 0 : quiet + 1) await turn()
+      for (let quiet = 0; quiet < QUIET_TURNS && !settled; quiet = open > 0 ? 0 : quiet + 1) {
+        await turn()
+        if (performance.now() - since > LONGEST_MS) throw new Error(`${open} requests are on their way still`)
+      }
     } while (!settled && readsFiles())
     if (settled) break
     if (step > MOST_STEPS) throw new Error(`nothing came of it after ${MOST_STEPS} steps of the clock`)

@@ -1,8 +1,9 @@
 // Which revision a rollback of a service puts back: chosen from the family by what its tags say of this very service.
 import type { Service } from '@aws-sdk/client-ecs'
-import { parseReference } from '../image/reference.ts'
+import { ecrRegistry } from '../image/ecr.ts'
+import { type ImageReference, parseReference } from '../image/reference.ts'
 import { ExpectedFailure } from '../runner/failure.ts'
-import type { AwsApi } from './api.ts'
+import { type AwsApi, AwsFailure } from './api.ts'
 import { type Revision, readRevision } from './live-service.ts'
 import type { LiveService, Wanted } from './passage.ts'
 import { releaseNote, statusOf } from './tags.ts'
@@ -70,14 +71,15 @@ async function choose(
       )
     return found
   }
+  const images = [...imagesOf(live.definition).values()]
+  const digests = typeof to === 'object' && 'tag' in to ? await digestsOfTag(api, images, to.tag) : new Set()
   const suits = (revision: Revision): boolean => {
     const status = statusOf(revision.tags, cluster, name)
-    if (typeof to === 'object')
-      return (
-        'tag' in to &&
-        [...imagesOf(revision.definition).values()].some(image => tagOfImage(image) === to.tag) &&
-        status !== 'failed'
-      )
+    if (typeof to === 'object') {
+      const references = [...imagesOf(revision.definition).values()].flatMap(image => referenceOf(image) ?? [])
+      const has = references.some(({ tag, digest }) => ('tag' in to && tag === to.tag) || digests.has(digest))
+      return has && status !== 'failed'
+    }
     return to === 'last-verified' ? status === 'verified' : status === 'verified' || status === 'deployed'
   }
   const older = await olderRevisions(api, family, Number(number), suits)
@@ -108,12 +110,32 @@ async function beforeTheFirst(api: AwsApi, cluster: string, service: Service, li
 
 const named = (family: string, revision: string): string => (/^\d+$/.test(revision) ? `${family}:${revision}` : revision)
 
-function tagOfImage(image: string): string | undefined {
+function referenceOf(image: string): ImageReference | undefined {
   try {
-    return parseReference(image).tag
+    return parseReference(image)
   } catch {
     return undefined
   }
+}
+
+/** What a tag stands for in Amazon ECR: images that are named by digest alone are known by it. Empty where that can't be asked. */
+async function digestsOfTag(api: AwsApi, images: readonly string[], tag: string): Promise<ReadonlySet<unknown>> {
+  const found = await Promise.all(
+    images.map(async image => {
+      const reference = referenceOf(image)
+      const registry = ecrRegistry(reference?.registry ?? '')
+      if (reference?.digest === undefined || registry === undefined) return undefined
+      try {
+        const repository = { registryId: registry.account, repositoryName: reference.repository }
+        const { imageDetails } = await api.call('ecr', 'DescribeImages', { ...repository, imageIds: [{ imageTag: tag }] })
+        return imageDetails?.[0]?.imageDigest
+      } catch (error) {
+        if (!(error instanceof AwsFailure) || error.reason === 'Unauthorized') throw error
+        return undefined
+      }
+    }),
+  )
+  return new Set(found.filter(digest => digest !== undefined))
 }
 
 /** The newest active revision of the family before `number` that suits. */

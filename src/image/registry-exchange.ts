@@ -2,6 +2,7 @@
 import { type IncomingMessage, Agent as PlainAgent, request as requestPlain } from 'node:http'
 import { ExpectedFailure } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
+import { proxyFor } from '../runner/proxy.ts'
 
 export interface Request {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
@@ -34,7 +35,7 @@ export async function exchange(request: Request, signal: AbortSignal | undefined
   const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout])
   const follows = request.method === 'GET' || request.method === 'HEAD'
   let url = new URL(request.url)
-  let headers = { 'user-agent': 'deploy-actions', accept: '*/*', ...request.headers }
+  let headers = { 'user-agent': 'deploy-actions', accept: '*/*', 'accept-encoding': 'identity', ...request.headers }
   for (let redirects = 0; ; redirects++) {
     const answer = await exchangeOnce(url, { ...request, headers }, either)
     const location = answer.headers['location']
@@ -71,27 +72,39 @@ async function exchangeOnce(url: URL, request: Request, signal: AbortSignal): Pr
 }
 
 async function responseTo(url: URL, { method, headers, body }: Request, signal: AbortSignal): Promise<IncomingMessage> {
-  const { request, agent } = url.protocol === 'https:' ? await secure() : plain
+  const { request, agent } = await roadTo(url)
   return new Promise((resolve, reject) => {
     const sent = request(url, { method, headers: { ...headers }, agent, signal })
     sent.once('response', resolve)
     sent.on('error', reject)
+    // Node says nothing of a request that has no connection yet when it is called off, or whose connection goes without an answer.
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    sent.once('close', () => reject(Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' })))
     sent.end(body)
   })
+}
+
+interface HttpRoad {
+  readonly request: typeof requestPlain
+  readonly agent: PlainAgent
 }
 
 /** Connections are kept for the next question, and keep no process alive. */
 const KEPT = { keepAlive: true, timeout: TIMEOUT_MS }
 
 /** Plain HTTP is for a registry on this machine, to which no proxy leads. */
-const plain = { request: requestPlain, agent: new PlainAgent(KEPT) }
+const plain: HttpRoad = { request: requestPlain, agent: new PlainAgent(KEPT) }
+/** By the proxy's address; empty without one. */
+const secured = new Map<string, HttpRoad>()
 
-let secured: Promise<{ readonly request: typeof requestPlain; readonly agent: PlainAgent }> | undefined
-/** Goes through the proxy that HTTPS_PROXY and NO_PROXY name. */
-function secure(): NonNullable<typeof secured> {
-  secured ??= import('node:https').then(({ Agent, request }) => ({
-    request,
-    agent: new Agent({ ...KEPT, proxyEnv: process.env }),
-  }))
-  return secured
+async function roadTo(url: URL): Promise<HttpRoad> {
+  if (url.protocol !== 'https:') return plain
+  const port = url.port === '' ? 443 : Number(url.port)
+  const proxy = proxyFor(true, url.hostname, port, process.env)?.href ?? ''
+  const known = secured.get(proxy)
+  if (known !== undefined) return known
+  const { Agent, request } = await import('node:https')
+  const agent = new Agent({ ...KEPT, ...(proxy === '' ? {} : { proxyEnv: { https_proxy: proxy } }) })
+  secured.set(proxy, { request, agent })
+  return { request, agent }
 }

@@ -350,7 +350,9 @@ function rootCause(error: unknown): { message: string; code: string; timedOut: b
   for (let depth = 0; at.cause !== undefined && depth < 8; depth++) at = asError(at.cause)
   const timedOut = at.name === 'TimeoutError'
   const code = typeof at.code === 'string' ? at.code : ''
-  return { message: timedOut ? `no answer in ${TIMEOUT_MS / 1_000} s` : at.message || code, code, timedOut }
+  // A proxy's address may hold a password.
+  const said = (at.message || code).replace(/\/\/\S*@/g, '//')
+  return { message: timedOut ? `no answer in ${TIMEOUT_MS / 1_000} s` : said, code, timedOut }
 }
 
 function asError(value: unknown): { message?: string; name?: string; code?: unknown; cause?: unknown } {

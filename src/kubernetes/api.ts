@@ -217,11 +217,12 @@ export function createApi(options: ApiOptions): KubernetesApi & { close(): void 
         if (!(error instanceof ApiFailure)) throw error
         // An exec plugin's token may run out in the middle of a step; the proxy then fetches a new one for the next request.
         const stale = error.status === 401 && wasAnswered && ++refusedCredentials <= 2
+        // Others that were asked at the same time may have been answered since.
         const mistake =
-          !wasAnswered && (error.reason === 'Certificate' || error.reason === 'Credentials' || /no such host/.test(error.message))
+          !answered && (error.reason === 'Certificate' || error.reason === 'Credentials' || /no such host/.test(error.message))
         if (!(stale || (error.transient && !mistake && (idempotent || !error.mayHaveHappened)))) throw error
         failingSince ??= wasAnswered ? clock.now() : firstStartedAt
-        const limit = wasAnswered
+        const limit = answered
           ? patienceMs
           : /refused/.test(error.message)
             ? Math.min(REFUSED_PATIENCE_MS, firstPatienceMs)

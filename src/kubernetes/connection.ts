@@ -265,10 +265,8 @@ function explainPlugin(failure: ApiFailure, target: Target, said: string): Expec
     )
   }
   const own = foreignLine(
-    said
-      .split('\n')
-      .filter(text => !/^[EWI]\d{4} /.test(text) && !failure.message.includes(text.trim()))
-      .join(' '),
+    // Each request has asked it anew.
+    [...new Set(said.split('\n'))].filter(text => !/^[EWI]\d{4} /.test(text) && !failure.message.includes(text.trim())).join(' '),
     400,
   )
   return new ExpectedFailure(

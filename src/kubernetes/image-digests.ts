@@ -67,14 +67,14 @@ export class ImageResolver {
     return this.#remember(image, reference => this.#ask(reference, credentials), who)
   }
 
-  /** Asks what the pinning and the check before the change will ask, so that it is known by then. */
-  foresee(image: string): void {
-    const platforms = async (): Promise<void> => {
+  /** Asks what the pinning will ask, and the check before the change where there is one, so that it is known by then. */
+  foresee(image: string, preflight: boolean): void {
+    const ask = async (): Promise<void> => {
       const found = await this.resolve(image)
-      if ('digest' in found) await this.platforms(withDigest(image, found.digest))
+      if (preflight && 'digest' in found) await this.platforms(withDigest(image, found.digest))
     }
     // What goes wrong is told when the answer is wanted.
-    platforms().catch(() => undefined)
+    ask().catch(() => undefined)
   }
 
   /**
@@ -92,10 +92,11 @@ export class ImageResolver {
       const reference = parseReference(image)
       if (reference.registry === 'docker.io') return []
       const credentials = await this.#login(reference.registry)
-      return await this.#within(reference, credentials, async client => {
+      const ask = async (client: Registry): Promise<readonly string[]> => {
         const manifest = await client.manifest(reference.digest ?? reference.tag ?? 'latest')
         return manifest === undefined ? [] : client.platforms(manifest)
-      })
+      }
+      return await this.#inTurn(() => this.#within(reference, credentials, ask))
     } catch (error) {
       if (error instanceof ExpectedFailure && this.#options.signal?.aborted !== true) return []
       throw error
@@ -161,10 +162,15 @@ export class ImageResolver {
       if (error instanceof ExpectedFailure) return { invalid: error.message }
       throw error
     }
+    return this.#inTurn(() => ask(reference))
+  }
+
+  /** So many questions at once, however many images there are. */
+  async #inTurn<T>(ask: () => Promise<T>): Promise<T> {
     if (this.#free === 0) await new Promise<void>(resolve => this.#queue.push(resolve))
     else this.#free -= 1
     try {
-      return await ask(reference)
+      return await ask()
     } finally {
       const next = this.#queue.shift()
       if (next === undefined) this.#free += 1
@@ -206,6 +212,17 @@ export async function resolveImages(
 ): Promise<ReadonlyMap<string, ImageResolution>> {
   const all = [...new Set(images)]
   return new Map(await Promise.all(all.map(async image => [image, await resolver.resolve(image)] as const)))
+}
+
+/** More repositories than a release has; each is asked. */
+const MOST_REPOSITORIES = 20
+
+/** The digests that a tag stands for in the repositories of these images, as far as their registries can be asked. */
+export async function digestsOfTag(tag: string, images: Iterable<string>, resolver: ImageResolver): Promise<ReadonlySet<string>> {
+  const repositories = new Set([...images].map(image => image.replace(/@.*$/, '').replace(/:[^:/]*$/, '')))
+  const asked = [...repositories].slice(0, MOST_REPOSITORIES).map(repository => `${repository}:${tag}`)
+  const resolved = await resolveImages(asked, resolver)
+  return new Set([...resolved.values()].flatMap(resolution => ('digest' in resolution ? [resolution.digest] : [])))
 }
 
 /** The image with the digest it stands for; undefined where that is not known, or where it has one already. */

@@ -2,7 +2,8 @@
 import { ExpectedFailure } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import type { Log } from '../runner/log.ts'
-import { ApiFailure } from './api.ts'
+import { ApiFailure, asExpectedFailure } from './api.ts'
+import { failedOnTheWay } from './api-failure.ts'
 import { autoscaled, namespacesOf } from './autoscalers.ts'
 import type { OpenedConnection } from './connection.ts'
 import type { ImageResolver } from './image-digests.ts'
@@ -158,6 +159,7 @@ async function namespaceExists({ connection, namespace }: ManifestSource): Promi
     return true
   } catch (error) {
     if (!(error instanceof ApiFailure)) throw error
+    if (failedOnTheWay(error)) throw asExpectedFailure(error, `Looking at namespace ${namespace}`)
     return error.status !== 404
   }
 }

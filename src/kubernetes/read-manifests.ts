@@ -25,6 +25,8 @@ export interface ManifestInputs {
   readonly images: readonly ImageEntry[]
   /** Is asked for the images already, and remembers what it was told. */
   readonly pinBy: ImageResolver | undefined
+  /** Whether there is a check before the change. */
+  readonly preflight: boolean
   readonly log: Log
   readonly signal?: AbortSignal | undefined
 }
@@ -35,7 +37,8 @@ const TEXT_INPUT = 'manifests-text'
 /** @throws ExpectedFailure for all that is wrong with the manifests, or what the connection failed with */
 export async function readManifests(source: ManifestInputs): Promise<readonly Manifest[]> {
   const { manifests } = rewriteImages(await load(source), source.images)
-  for (const { object } of manifests) for (const { image } of containerImages(object)) source.pinBy?.foresee(image)
+  for (const { object } of manifests)
+    for (const { image } of containerImages(object)) source.pinBy?.foresee(image, source.preflight)
   return manifests
 }
 

@@ -109,8 +109,16 @@ function templateSpec(kind: string, containers: unknown): unknown {
   return kind === 'CronJob' ? { jobTemplate: { spec: spec } } : spec
 }
 
-/** A tag of any of the release's images; a revision as the outputs of its deployment had it, `4` or `deployment/web=4`. */
-export type RollbackTarget = 'previous' | 'last-verified' | number | { readonly tag: string } | { readonly revision: string }
+/**
+ * A tag of any of the release's images, and the digests that it stands for, by which images may be named; a revision as the outputs of its deployment
+ * had it, `4` or `deployment/web=4`.
+ */
+export type RollbackTarget =
+  | 'previous'
+  | 'last-verified'
+  | number
+  | { readonly tag: string; readonly digests?: ReadonlySet<string> | undefined }
+  | { readonly revision: string }
 
 /** The release that a rollback puts back, and the one that it takes away. */
 export interface RollbackChoice {
@@ -213,7 +221,9 @@ function byNumber(
 /** The newest release with that sign, among those that came up. One that was taken back again is only chosen where no other has it. */
 function bySign(records: readonly ReleaseRecord[], to: Exclude<RollbackTarget, string | number>): ReleaseRecord {
   const [what, wanted, signsOf] =
-    'tag' in to ? (['tag', to.tag, tagsOf] as const) : (['revision', to.revision, revisionsOf] as const)
+    'tag' in to
+      ? (['tag', to.tag, (content: RecordContent) => [...tagsOf(content), ...tagByDigest(content, to)]] as const)
+      : (['revision', to.revision, revisionsOf] as const)
   const came = records.filter(record => cameUp(record) || record.status === 'rolled-back')
   const having = came.filter(record => signsOf(record.content()).includes(wanted))
   const found = having.find(cameUp) ?? having[0]
@@ -227,6 +237,23 @@ function bySign(records: readonly ReleaseRecord[], to: Exclude<RollbackTarget, s
     'NotFound',
     `No release that came up has the ${what} ${wanted}: there ${there.length === 0 ? 'is none with any' : `are ${foreignLine(there.join(', '), 600)}`}. Nothing was changed.`,
   )
+}
+
+/** Whether an image of any release is named by that tag; where it is not, the tag may be found by what it stands for. */
+export function isTagNamed(records: readonly ReleaseRecord[], tag: string): boolean {
+  return records.some(record => tagsOf(record.content()).includes(tag))
+}
+
+/** The images of all releases. */
+export function imagesOfAll(records: readonly ReleaseRecord[]): readonly string[] {
+  return [...new Set(records.flatMap(record => Object.values(record.content().images)))]
+}
+
+function tagByDigest(
+  { images }: RecordContent,
+  { tag, digests = new Set() }: Extract<RollbackTarget, { tag: string }>,
+): readonly string[] {
+  return Object.values(images).some(image => digests.has(image.slice(image.indexOf('@') + 1))) ? [tag] : []
 }
 
 function tagsOf({ images }: RecordContent): readonly string[] {

@@ -3,7 +3,13 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { parseReference } from '../../../src/image/reference.ts'
-import { type ImageResolution, ImageResolver, pinDigests, resolveImages } from '../../../src/kubernetes/image-digests.ts'
+import {
+  digestsOfTag,
+  type ImageResolution,
+  ImageResolver,
+  pinDigests,
+  resolveImages,
+} from '../../../src/kubernetes/image-digests.ts'
 import { loadManifestText } from '../../../src/kubernetes/manifests.ts'
 import { checkImages, decideImage, type ImageFacts, isOn } from '../../../src/kubernetes/preflight/image-pulls.ts'
 import { credentialsOf, matches } from '../../../src/kubernetes/preflight/pull-secrets.ts'
@@ -163,12 +169,21 @@ describe('with a registry', () => {
   test('pinned, it is not asked for again, though it is foreseen as well', async () => {
     asked = []
     const resolver = new ImageResolver({ credentials: async () => undefined })
-    resolver.foresee(`${host}/web:1`)
+    resolver.foresee(`${host}/web:1`, true)
     const images = [`${host}/web:1`, `${host}/web:1@${DIGEST}`]
     expect([...(await resolveImages(images.slice(0, 1), resolver)).values()]).toEqual([FOUND])
     expect([...(await resolveImages(images, resolver)).values()]).toEqual([FOUND, FOUND])
     await resolver.platforms(`${host}/web:1@${DIGEST}`)
     expect(asked).toEqual(['HEAD /v2/web/manifests/1', `GET /v2/web/manifests/${DIGEST}`])
+  })
+
+  test('a tag stands for a digest in each repository', async () => {
+    asked = []
+    const resolver = new ImageResolver({ credentials: async () => undefined })
+    const images = [`${host}/web@${DIGEST}`, `${host}/web:0`, `${host}/side:0@${DIGEST}`, 'Not:An:Image']
+    expect(await digestsOfTag('1', images, resolver)).toEqual(new Set([DIGEST]))
+    expect(asked.sort()).toEqual(['HEAD /v2/side/manifests/1', 'HEAD /v2/web/manifests/1'])
+    expect(await digestsOfTag('none', images, resolver)).toEqual(new Set())
   })
 
   test('credentials that do not fit are no reason not to see a public image', async () => {

@@ -54,6 +54,7 @@ async function deployOver(connecting: Promise<OpenedConnection>, inputs: Inputs,
     charts: { values: inputs.values, set: inputs.set, setString: inputs['set-string'] },
     images: inputs.images,
     pinBy,
+    preflight: inputs.preflight !== 'off',
     log,
     signal: cancelled,
   })

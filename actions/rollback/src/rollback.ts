@@ -10,7 +10,15 @@ import { containerImages } from '../../../src/kubernetes/images.ts'
 import { objectName } from '../../../src/kubernetes/objects.ts'
 import { KubernetesPlatform, type Target } from '../../../src/kubernetes/platform.ts'
 import type { ReleaseRecord } from '../../../src/kubernetes/release-record.ts'
-import { chooseRollback, type RollbackChoice, stepsFromRecord, unknownSince } from '../../../src/kubernetes/targets.ts'
+import {
+  chooseRollback,
+  imagesOfAll,
+  isTagNamed,
+  type RollbackChoice,
+  type RollbackTarget,
+  stepsFromRecord,
+  unknownSince,
+} from '../../../src/kubernetes/targets.ts'
 import { commitsBetween } from '../../../src/report/commits.ts'
 import type { Outcome, Runner } from '../../../src/runner/action.ts'
 import { ExpectedFailure } from '../../../src/runner/failure.ts'
@@ -47,7 +55,7 @@ export async function rollback(inputs: Inputs, runner: Runner): Promise<Outcome<
     let choice: RollbackChoice | undefined
     const target = async (listing: Promise<readonly ReleaseRecord[]>): Promise<Target> => {
       const records = await listing
-      choice = chooseRollback(records, inputs.to, address)
+      choice = chooseRollback(records, await withDigests(inputs.to, records, runner), address)
       const { bad, number, replaces } = choice
       if (meant.number !== 0 && meant.number !== bad.number) {
         throw new ExpectedFailure(
@@ -111,6 +119,14 @@ export async function rollback(inputs: Inputs, runner: Runner): Promise<Outcome<
     runner.saveState('lock', '')
     await connection.close()
   }
+}
+
+/** A release may have its images by digest alone: then the registries say what the tag stands for. */
+async function withDigests(to: RollbackTarget, records: readonly ReleaseRecord[], runner: Runner): Promise<RollbackTarget> {
+  if (typeof to !== 'object' || !('tag' in to) || isTagNamed(records, to.tag)) return to
+  const { digestsOfTag, ImageResolver } = await import('../../../src/kubernetes/image-digests.ts')
+  const resolver = ImageResolver.ofRunner(runner.env, systemClock, runner.cancelled)
+  return { ...to, digests: await digestsOfTag(to.tag, imagesOfAll(records), resolver) }
 }
 
 function imagesOf(choice: RollbackChoice | undefined): Readonly<Record<string, string>> {

@@ -4,9 +4,9 @@ import { type ClientHttp2Session, connect as connectHttp2, constants } from 'nod
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { createBrotliDecompress, createUnzip } from 'node:zlib'
+import { proxyFor } from '../../runner/proxy.ts'
 import type { Stage } from '../answer.ts'
 import { openConnection, proxyAuthorization, type Road, RoadError, type TlsSettings } from './open.ts'
-import { proxyFor } from './proxy.ts'
 
 /** How a host is reached. */
 export interface Reach {
