@@ -145,6 +145,17 @@ test('an error that is no fault of the input goes through as it is', () => {
   expect(() => readInputs(broken, {})).toThrow(TypeError)
 })
 
+describe('inputs that are promised and not there yet', () => {
+  const given = (value: string): NodeJS.ProcessEnv => ({ [inputVariable('sign')]: value })
+  test('are refused, not passed over', () => {
+    expect(() => readInputs({}, given('cosign'), () => [], ['sign'])).toThrow(/sign: is planned and not there yet/)
+    expect(unknownInputs({}, given('cosign'), ['sign'])).toEqual([])
+  })
+  test.each(['', 'none', 'false'])('but not when they ask for nothing: %j', value => {
+    expect(readInputs({}, given(value), () => [], ['sign'])).toEqual({})
+  })
+})
+
 describe('unknown inputs are passed over with a warning', () => {
   test.each([
     ['timeuot', 'The input "timeuot" is not known and was passed over; did you mean "timeout"?'],

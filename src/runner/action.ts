@@ -25,6 +25,8 @@ export interface ActionDefinition<S extends InputSpecs, O extends string> {
   readonly outputs: readonly O[]
   /** Faults that only several inputs together show. */
   readonly check?: (values: InputValues<S>) => readonly string[]
+  /** Inputs that are promised and have no code yet. They are refused: to pass over `sign` would be to deliver what is not signed. */
+  readonly notYet?: readonly string[]
 }
 
 /** What the runner gives to an action, and what it takes. */
@@ -89,8 +91,8 @@ export async function runAction<S extends InputSpecs, O extends string>(
   let green = false
   try {
     for (const secret of inputSecrets(definition.inputs, env)) log.mask(secret)
-    for (const warning of unknownInputs(definition.inputs, env)) log.warning(warning, definition.name)
-    const values = readInputs(definition.inputs, env, definition.check)
+    for (const warning of unknownInputs(definition.inputs, env, definition.notYet)) log.warning(warning, definition.name)
+    const values = readInputs(definition.inputs, env, definition.check, definition.notYet)
     output('result', 'cancelled')
     output('reason', 'Cancelled')
     output('message', `${definition.name} was killed before it could say how it ended.`)

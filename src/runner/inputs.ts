@@ -157,8 +157,11 @@ export function readInputs<S extends InputSpecs>(
   specs: S,
   env: NodeJS.ProcessEnv,
   check: (values: InputValues<S>) => readonly string[] = () => [],
+  notYet: readonly string[] = [],
 ): InputValues<S> {
-  const faults: string[] = []
+  const faults = notYet
+    .filter(name => !['', 'false', 'none'].includes((env[inputVariable(name)] ?? '').trim()))
+    .map(name => `${name}: is planned and not there yet; without it nothing of what it is for would be done`)
   const values: Record<string, unknown> = {}
   for (const [name, input] of Object.entries(specs)) {
     const raw = rawValue(name, input, env)
@@ -185,8 +188,8 @@ export function readInputs<S extends InputSpecs>(
 }
 
 /** Sentences about inputs that are not known, each with the nearest name: they are passed over, and perhaps were meant for another. */
-export function unknownInputs(specs: InputSpecs, env: NodeJS.ProcessEnv): string[] {
-  const known = new Set(Object.keys(specs).map(inputVariable))
+export function unknownInputs(specs: InputSpecs, env: NodeJS.ProcessEnv, notYet: readonly string[] = []): string[] {
+  const known = new Set([...Object.keys(specs), ...notYet].map(inputVariable))
   return Object.keys(env)
     .filter(variable => variable.startsWith('INPUT_') && !known.has(variable) && env[variable] !== '')
     .map(variable => {

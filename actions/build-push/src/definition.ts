@@ -62,4 +62,18 @@ export const definition = {
   inputs,
   outputs: ['result', 'reason', 'message', 'version', 'tag', 'image', 'digest', 'image-ref', 'summary'],
   check,
+  notYet: [
+    'components',
+    'changed-only',
+    'scan',
+    'scan-fail-on',
+    'scan-timeout',
+    'scan-allow',
+    'sbom',
+    'provenance',
+    'sign',
+    'ecr-immutable-tags',
+    'ecr-scan-on-push',
+    'ecr-keep-images',
+  ],
 } as const satisfies ActionDefinition<typeof inputs, string>

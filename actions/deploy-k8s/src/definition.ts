@@ -70,4 +70,5 @@ export const definition: ActionDefinition<typeof inputs, DeployOutput> = {
       .map(name => `${name}: is for the Helm charts in manifests, and there are none`),
     ...(values['stable-for'] >= values.timeout ? ['stable-for: must be shorter than timeout'] : []),
   ],
+  notYet: ['steps', 'route'],
 }
