@@ -67,8 +67,8 @@ describe('examples of actions', () => {
     const env = Object.fromEntries(Object.entries(use.with).map(([input, value]) => [inputVariable(input), evaluated(value)]))
     expect(unknownInputs(definition.inputs, env)).toEqual([])
     // In a block of text a comment is no comment, but for a line of its own in a list, and in what is YAML itself.
-    const { [inputVariable('queries')]: _, ...lists } = env
-    const lines = Object.values(lists).flatMap(value => value.split('\n'))
+    const lists = Object.keys(env).filter(variable => variable !== inputVariable('queries'))
+    const lines = lists.flatMap(variable => (env[variable] ?? '').split('\n'))
     expect(lines.filter(line => /\S\s+# /.test(line))).toEqual([])
     expect(() => readInputs(definition.inputs, env, definition.check)).not.toThrow()
   })
