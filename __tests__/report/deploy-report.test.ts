@@ -135,6 +135,11 @@ describe('the way back', () => {
       /actions\/workflows\/back\.yml\)[\s\S]*gh workflow run back\.yml --repo acme\/web -f app=web -f to=7\n/,
     ],
     [
+      'which may ask for an environment',
+      { 'back.yml': DISPATCHED.replace('to: {}', 'to: {}\n      environment: {}') },
+      /gh workflow run back\.yml[\s\S]*-f environment=/,
+    ],
+    [
       'one that cannot be run by hand is none',
       { 'back.yml': DISPATCHED.replace('workflow_dispatch', 'workflow_call') },
       /uses: org\/deploy-actions\/rollback@v1\n {2}with:\n {4}app: web/,

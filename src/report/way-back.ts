@@ -58,7 +58,11 @@ export function wayBackSection({ inputs, workflow, env }: WayBack): string {
       ...fields.flatMap(([name, value]) => ['-f', `${name}=${value}`]),
     ]
     const link = `${server}/${repository}/actions/workflows/${workflow.file}`
-    return `<details><summary>To take this release back</summary>\n\n[Run the rollback workflow](${link}), or:\n\n${codeBlock(command.join(' '), 'sh')}\n\n</details>`
+    // GitHub does not tell a job which environment it runs in.
+    const environment = workflow.inputs.includes('environment')
+      ? '\n\nWhere it is an environment that has the secrets, name it: `-f environment=...`.'
+      : ''
+    return `<details><summary>To take this release back</summary>\n\n[Run the rollback workflow](${link}), or:\n\n${codeBlock(command.join(' '), 'sh')}${environment}\n\n</details>`
   }
   const step = [
     '- uses: org/deploy-actions/rollback@v1',
