@@ -1,18 +1,18 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { type AddressInfo, createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { type Answer, exchange, type Request } from '../../src/image/registry-exchange.ts'
 
 const servers: TcpServer[] = []
+const sockets = new Set<Socket>()
 afterEach(() => {
-  for (const server of servers.splice(0)) {
-    if ('closeAllConnections' in server) (server as Server).closeAllConnections()
-    server.close()
-  }
+  for (const socket of sockets) socket.destroy()
+  for (const server of servers.splice(0)) server.close()
 })
 
 async function origin(server: TcpServer): Promise<string> {
   servers.push(server)
+  server.on('connection', socket => void sockets.add(socket.on('close', () => sockets.delete(socket))))
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
