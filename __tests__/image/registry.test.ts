@@ -52,7 +52,9 @@ async function registryWith(
 const content: Handler = request => {
   const [, kind, name = ''] = /^\/v2\/acme\/web\/(manifests|blobs)\/(.+)$/.exec(request.url ?? '') ?? []
   if (kind === undefined) return undefined
-  const found = { index, '1': manifest, [digestOf(manifest)]: manifest, [digestOf(config)]: config }[name]
+  const found = { index, [digestOf(index)]: index, '1': manifest, [digestOf(manifest)]: manifest, [digestOf(config)]: config }[
+    name
+  ]
   return (
     found && {
       body: found,
@@ -82,6 +84,13 @@ describe('reading', () => {
     const { registry } = await registryWith(content)
     const found = await registry.manifest('index')
     expect(found && (await registry.labels(found))).toEqual({ 'org.opencontainers.image.revision': REVISION })
+  })
+  test('the configurations of an index are those of its platforms, and of a manifest its own', async () => {
+    const { registry } = await registryWith(content)
+    const of = (digest: string): Promise<readonly string[]> => registry.configurationsOf(digest)
+    expect([await of(digestOf(index)), await of(digestOf(manifest))]).toEqual([[digestOf(config)], [digestOf(config)]])
+    expect(await registry.digestsWithin(digestOf(index))).toEqual([digestOf(index), digestOf(manifest), digestOf(config)])
+    expect(await of(`sha256:${'9'.repeat(64)}`)).toEqual([])
   })
   test('what is not there is undefined', async () => {
     const { registry } = await registryWith(content)

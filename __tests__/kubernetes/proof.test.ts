@@ -71,7 +71,11 @@ describe('whether that is what was deployed', () => {
     return snapshot([{ ...running, spec: { containers: [{ name: 'app', image }] } }])
   }
   const ask = (snapshots: readonly Snapshot[], within: readonly string[] | undefined): ReturnType<typeof judgeDigests> =>
-    judgeDigests(provenDigests(snapshots), async () => within)
+    judgeDigests(provenDigests(snapshots), {
+      digestsWithin: async () => within,
+      configurationsOf: async (_, of) =>
+        of === digest('d') ? [digest('e'), digest('f')] : of === digest('c') ? [digest('9')] : [],
+    })
   const SAME = ['1 container runs from the very digest that was deployed']
 
   test.each<
@@ -98,6 +102,15 @@ describe('whether that is what was deployed', () => {
       [],
       /deployed as sha256:a+ and runs from sha256:b+, which is no part of it/,
     ],
+    [
+      'the same configurations, pushed once more',
+      [pinned(digest('d'))],
+      [digest('a'), digest('e'), digest('f')],
+      SAME,
+      undefined,
+    ],
+    ['the same configuration of one platform only', [pinned(digest('d'))], [digest('a'), digest('e')], [], /no part of it/],
+    ['other configurations', [pinned(digest('c'))], [digest('a'), digest('e')], [], /no part of it/],
     ['another one, and the registry does not answer', [pinned(digest('b'))], undefined, [], /the registry could not be asked/],
     ['a tag: nothing can be said', [pinned(digest('b'), 'registry/web:2')], undefined, [], undefined],
     ['no digest at all', [pinned('')], undefined, [], undefined],

@@ -66,6 +66,15 @@ export function parseChallenge(header: string): {
 /** Of an index with more platforms the others are left out. */
 const MOST_PLATFORMS = 20
 
+/** The manifests of an index' platforms; attestations are of none. */
+function platformsOf(content: Readonly<Record<string, unknown>>): readonly string[] {
+  const entries = Array.isArray(content['manifests']) ? content['manifests'].map(asObject) : []
+  return entries
+    .filter(entry => asObject(entry['platform'])['os'] !== 'unknown')
+    .flatMap(({ digest }) => (typeof digest === 'string' && isDigest(digest) ? [digest] : []))
+    .slice(0, MOST_PLATFORMS)
+}
+
 function configOf(manifest: Record<string, unknown>): readonly string[] {
   const { digest } = asObject(manifest['config'])
   return typeof digest === 'string' && isDigest(digest) ? [digest] : []
@@ -126,18 +135,22 @@ export class Registry {
     const manifest = await this.manifest(digest)
     if (manifest === undefined) return []
     const content = parseObject(manifest.body)
-    const entries = Array.isArray(content['manifests']) ? content['manifests'].map(asObject) : []
-    const platforms = entries
-      .filter(entry => asObject(entry['platform'])['os'] !== 'unknown')
-      .flatMap(({ digest: of }) => (typeof of === 'string' && isDigest(of) ? [of] : []))
-      .slice(0, MOST_PLATFORMS)
     const within = await Promise.all(
-      platforms.map(async platform => {
+      platformsOf(content).map(async platform => {
         const found = await this.manifest(platform)
         return [platform, ...(found === undefined ? [] : configOf(parseObject(found.body)))]
       }),
     )
     return [digest, ...configOf(content), ...within.flat()]
+  }
+
+  /** The configurations of an image, one a platform: what is run is these, whatever manifest or index names them. Empty where it is not there. */
+  async configurationsOf(digest: string): Promise<readonly string[]> {
+    const manifest = await this.manifest(digest)
+    if (manifest === undefined) return []
+    const content = parseObject(manifest.body)
+    const found = await Promise.all(platformsOf(content).map(platform => this.manifest(platform)))
+    return [...configOf(content), ...found.flatMap(each => (each === undefined ? [] : configOf(parseObject(each.body))))]
   }
 
   /** Gives the manifest one more tag. */

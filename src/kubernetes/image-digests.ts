@@ -108,10 +108,19 @@ export class ImageResolver {
    * registry can't be asked.
    */
   async digestsWithin(image: string, digest: string): Promise<readonly string[] | undefined> {
+    return this.#askOf(image, client => client.digestsWithin(digest))
+  }
+
+  /** The configurations that are within a digest of the image's repository. Undefined where the registry can't be asked. */
+  async configurationsOf(image: string, digest: string): Promise<readonly string[] | undefined> {
+    return this.#askOf(image, client => client.configurationsOf(digest))
+  }
+
+  async #askOf<T>(image: string, ask: (client: Registry) => Promise<T>): Promise<T | undefined> {
     try {
       const reference = parseReference(image)
       const credentials = await this.#login(reference.registry)
-      return await this.#within(reference, credentials, client => client.digestsWithin(digest))
+      return await this.#within(reference, credentials, ask)
     } catch (error) {
       if (error instanceof ExpectedFailure) return undefined
       throw error

@@ -316,10 +316,7 @@ export class KubernetesPlatform implements Platform {
         }))
       const nameOf = (name: string, namespace: string): string =>
         this.#nameOf({ apiVersion: 'v1', kind: 'Service', metadata: { name, namespace } })
-      const [digests, endpoints] = await Promise.all([
-        judgeDigests(found, (image, digest) => images.digestsWithin(image, digest)),
-        proveEndpoints(api, served, nameOf, clock),
-      ])
+      const [digests, endpoints] = await Promise.all([judgeDigests(found, images), proveEndpoints(api, served, nameOf, clock)])
       return {
         ...proof,
         proven: [...digests.proven, ...endpoints.proven],

@@ -68,8 +68,23 @@ function containersOf(pod: Pod): readonly Container[] {
   return [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])]
 }
 
-/** All digests by which a container runtime may name what it runs of an image: the index, a platform's manifest, that one's configuration. */
-export type DigestsWithin = (image: string, digest: string) => Promise<readonly string[] | undefined>
+/** What the registry of an image says of one of its digests; undefined where it can't be asked. */
+export interface ImageContents {
+  /** All digests by which a container runtime may name what it runs of it: the index, a platform's manifest, that one's configuration. */
+  digestsWithin(image: string, digest: string): Promise<readonly string[] | undefined>
+  /** The configurations alone: they are what is run. */
+  configurationsOf(image: string, digest: string): Promise<readonly string[] | undefined>
+}
+
+/**
+ * One content that was pushed twice has two manifests, and the runtime names it by the one that it has seen first: the configurations of what runs are
+ * then those of what was deployed.
+ */
+async function isWithin({ image, runs }: OtherDigest, known: readonly string[], contents: ImageContents): Promise<boolean> {
+  if (known.includes(runs)) return true
+  const configurations = (await contents.configurationsOf(image, runs)) ?? []
+  return configurations.length > 0 && configurations.every(configuration => known.includes(configuration))
+}
 
 /**
  * What the digests prove. A container runtime names an image by the digest of its index, its platform's manifest or its configuration, and one content can
@@ -77,11 +92,16 @@ export type DigestsWithin = (image: string, digest: string) => Promise<readonly 
  */
 export async function judgeDigests(
   found: FoundDigests,
-  within: DigestsWithin,
+  contents: ImageContents,
 ): Promise<Required<Pick<Proof, 'proven' | 'doubts'>>> {
-  const judged = await Promise.all(found.others.map(async other => ({ other, known: await within(other.image, other.deployed) })))
-  const doubts = judged.flatMap(({ other, known }) => {
-    if (known?.includes(other.runs) === true) return []
+  const judged = await Promise.all(
+    found.others.map(async other => {
+      const known = await contents.digestsWithin(other.image, other.deployed)
+      return { other, known, same: known !== undefined && (await isWithin(other, known, contents)) }
+    }),
+  )
+  const doubts = judged.flatMap(({ other, known, same }) => {
+    if (same) return []
     const why = known === undefined ? 'the registry could not be asked whether that is the same image' : 'which is no part of it'
     return [
       `${other.workload} container ${other.container} was deployed as ${other.deployed.slice(0, 19)} and runs from ${other.runs.slice(0, 19)}, ${why}. A mirror or an admission webhook may have put another image in its place.`,
