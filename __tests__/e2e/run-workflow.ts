@@ -1,7 +1,8 @@
 // Runs a workflow of a repository by act, in host mode: its jobs' steps are processes of this machine, with the sandbox's programs on PATH.
 import { spawn } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { repositoryRoot } from '../../scripts/action-file.ts'
 
 export interface WorkflowOptions {
   /** The caller's repository. */
@@ -16,8 +17,6 @@ export interface WorkflowOptions {
   readonly variables?: Readonly<Record<string, string>>
   /** The inputs of workflow_dispatch. */
   readonly inputs?: Readonly<Record<string, string>>
-  /** Folders that stand for other repositories, by `owner/name@ref`. */
-  readonly repositories?: Readonly<Record<string, string>>
   /** Folder for act's own files. */
   readonly cache: string
 }
@@ -52,19 +51,18 @@ interface Line {
   readonly content?: string
 }
 
+/** The action that assumes a role is not called where there is none, but act fetches it all the same: a folder that stands for it, by its `owner/name@ref`. */
+function actionOfRoles(cache: string): Record<string, string> {
+  const folder = join(cache, 'configure-aws-credentials')
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'action.yml'), 'name: x\ndescription: x\nruns:\n  using: node24\n  main: x.js\n')
+  writeFileSync(join(folder, 'x.js'), '')
+  const text = readFileSync(join(repositoryRoot, '.github', 'workflows', 'deploy-ecs.yml'), 'utf8')
+  return { [/uses: (aws-actions\/configure-aws-credentials@\S+)/.exec(text)?.[1] ?? '']: folder }
+}
+
 export async function runWorkflow(options: WorkflowOptions): Promise<WorkflowRun> {
-  const {
-    repository,
-    workflow,
-    event,
-    releaseTree,
-    env,
-    secrets = {},
-    variables = {},
-    inputs = {},
-    repositories = {},
-    cache,
-  } = options
+  const { repository, workflow, event, releaseTree, env, secrets = {}, variables = {}, inputs = {}, cache } = options
   mkdirSync(cache, { recursive: true })
   const pairs = (flag: string, values: Readonly<Record<string, string>>): string[] =>
     Object.entries(values).flatMap(([name, value]) => [flag, `${name}=${value}`])
@@ -74,7 +72,7 @@ export async function runWorkflow(options: WorkflowOptions): Promise<WorkflowRun
     ...['--platform', 'ubuntu-latest=-self-hosted'],
     ...['--workflows', join('.github', 'workflows', workflow)],
     ...['--local-repository', `org/deploy-actions@v1=${releaseTree}`],
-    ...pairs('--local-repository', repositories),
+    ...pairs('--local-repository', actionOfRoles(cache)),
     ...['--secret', 'GITHUB_TOKEN=a-token-for-nothing'],
     // By name only: what is in the arguments, every process of the machine can read.
     ...Object.keys(secrets).flatMap(name => ['--secret', name]),

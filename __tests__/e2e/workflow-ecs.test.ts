@@ -1,7 +1,7 @@
 // The reusable workflow for ECS as another repository calls it: acme/web, run by act against the sandbox's builder and registry and the simulated AWS. The
 // tests tell one story, each goes on where the one before it ended.
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -10,14 +10,12 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Aws, startAws } from '../../sandbox/aws/aws.ts'
 import { seed } from '../../sandbox/aws/seed.ts'
 import { sandboxVariables } from '../../sandbox/index.ts'
-import { repositoryRoot } from '../../scripts/action-file.ts'
 import { writeReleaseTree } from '../../scripts/release-tree.ts'
 import { runWorkflow, type WorkflowRun } from './run-workflow.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'workflow-ecs-'))
 const repository = join(root, 'web')
 const releaseTree = join(root, 'release')
-const credentials = join(root, 'credentials')
 /** What the app answers. */
 let status = 200
 const app = createServer((_, response) => response.writeHead(status).end('hello'))
@@ -31,9 +29,6 @@ beforeAll(async () => {
   cpSync(join(import.meta.dirname, 'fixtures', 'acme-web'), repository, { recursive: true })
   git('init', '-q', '-b', 'main')
   git('remote', 'add', 'origin', 'https://github.com/acme/web')
-  mkdirSync(credentials)
-  writeFileSync(join(credentials, 'action.yml'), 'name: x\ndescription: x\nruns:\n  using: node24\n  main: x.js\n')
-  writeFileSync(join(credentials, 'x.js'), '')
 })
 afterAll(async () => {
   app.close()
@@ -44,12 +39,6 @@ afterAll(async () => {
 function git(...args: string[]): void {
   const identity = { GIT_AUTHOR_NAME: 'a', GIT_AUTHOR_EMAIL: 'a@b', GIT_COMMITTER_NAME: 'a', GIT_COMMITTER_EMAIL: 'a@b' }
   execFileSync('git', args, { cwd: repository, env: { ...process.env, ...identity } })
-}
-
-/** The action that assumes a role is not called where there is none, but act fetches it all the same. */
-function assumesRole(): string {
-  const text = readFileSync(join(repositoryRoot, '.github', 'workflows', 'deploy-ecs.yml'), 'utf8')
-  return /uses: (aws-actions\/configure-aws-credentials@\S+)/.exec(text)?.[1] ?? ''
 }
 
 function push(message: string): Promise<WorkflowRun> {
@@ -63,7 +52,6 @@ function push(message: string): Promise<WorkflowRun> {
     workflow: 'deploy-ecs.yml',
     event: 'push',
     releaseTree,
-    repositories: { [assumesRole()]: credentials },
     env: { ...sandbox, AWS_ENDPOINT_URL },
     secrets: { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY },
     variables: { BASE_IMAGE: sandbox['BASE_IMAGE'] ?? '', SMOKE_URL: `http://127.0.0.1:${(app.address() as AddressInfo).port}/` },
