@@ -18,6 +18,8 @@ export class TestNamespace {
     this.workspace = mkdtempSync(join(tmpdir(), 'workspace-'))
     this.env = sandboxVariables()
     this.kubectl(['create', 'namespace', this.name], false)
+    // Until then pods are refused; after the API server was cut off the controllers take their time.
+    this.kubectl(['wait', '--for=create', 'serviceaccount/default', '--timeout=90s'])
   }
 
   remove(): void {
