@@ -1,7 +1,7 @@
 // What a release lacks, looked for before anything is changed: images, secrets, log groups, roles, target groups, alarms. Only what the release brings anew is
 // looked for, since what runs is there; what may not be read is said and passed over.
 import { ecrRegistry } from '../image/ecr.ts'
-import { parseReference } from '../image/reference.ts'
+import { readReference } from '../image/reference.ts'
 import { ExpectedFailure } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import type { Log } from '../runner/log.ts'
@@ -37,7 +37,7 @@ export function preflight(options: PreflightOptions): LookAhead {
     const digests = new Map<string, string>()
     for (const { definition } of planned)
       for (const image of imagesOf(definition).values()) {
-        const digest = digestOf(image)
+        const digest = readReference(image)?.digest
         if (digest !== undefined) digests.set(image, digest)
       }
     if (options.mode === 'off') return digests
@@ -79,14 +79,6 @@ async function safely(check: Check, log: Log): Promise<readonly Finding[]> {
 const isMissing = (error: unknown, ...codes: readonly string[]): error is AwsFailure =>
   error instanceof AwsFailure && codes.includes(error.code)
 
-function digestOf(image: string): string | undefined {
-  try {
-    return parseReference(image).digest
-  } catch {
-    return undefined
-  }
-}
-
 /** What the new definitions have and the live ones have not, each once, with the service that is to have it. */
 function brought<T>(planned: readonly Planned[], of: (definition: Definition) => Iterable<T>): readonly T[] {
   const live = new Set(planned.flatMap(({ live: { revision } }) => [...of(revision.definition)]))
@@ -95,12 +87,9 @@ function brought<T>(planned: readonly Planned[], of: (definition: Definition) =>
 
 function imageChecks({ api }: PreflightOptions, planned: readonly Planned[], digests: Map<string, string>): readonly Check[] {
   return brought(planned, definition => imagesOf(definition).values()).flatMap(image => {
-    let reference: ReturnType<typeof parseReference>
-    try {
-      reference = parseReference(image)
-    } catch {
+    const reference = readReference(image)
+    if (reference === undefined)
       return [async () => [{ reason: 'CannotPullContainerError', message: `"${foreignLine(image, 200)}" is no image reference` }]]
-    }
     const registry = ecrRegistry(reference.registry)
     if (registry === undefined || (api.region !== '' && registry.region !== api.region)) return []
     const { repository, tag, digest } = reference

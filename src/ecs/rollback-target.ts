@@ -1,7 +1,7 @@
 // Which revision a rollback of a service puts back: chosen from the family by what its tags say of this very service.
 import type { Service } from '@aws-sdk/client-ecs'
 import { ecrRegistry } from '../image/ecr.ts'
-import { type ImageReference, parseReference } from '../image/reference.ts'
+import { readReference } from '../image/reference.ts'
 import { ExpectedFailure } from '../runner/failure.ts'
 import { type AwsApi, AwsFailure } from './api.ts'
 import { type Revision, readRevision } from './live-service.ts'
@@ -76,7 +76,7 @@ async function choose(
   const suits = (revision: Revision): boolean => {
     const status = statusOf(revision.tags, cluster, name)
     if (typeof to === 'object') {
-      const references = [...imagesOf(revision.definition).values()].flatMap(image => referenceOf(image) ?? [])
+      const references = [...imagesOf(revision.definition).values()].flatMap(image => readReference(image) ?? [])
       const has = references.some(({ tag, digest }) => ('tag' in to && tag === to.tag) || digests.has(digest))
       return has && status !== 'failed'
     }
@@ -110,19 +110,11 @@ async function beforeTheFirst(api: AwsApi, cluster: string, service: Service, li
 
 const named = (family: string, revision: string): string => (/^\d+$/.test(revision) ? `${family}:${revision}` : revision)
 
-function referenceOf(image: string): ImageReference | undefined {
-  try {
-    return parseReference(image)
-  } catch {
-    return undefined
-  }
-}
-
 /** What a tag stands for in Amazon ECR: images that are named by digest alone are known by it. Empty where that can't be asked. */
 async function digestsOfTag(api: AwsApi, images: readonly string[], tag: string): Promise<ReadonlySet<unknown>> {
   const found = await Promise.all(
     images.map(async image => {
-      const reference = referenceOf(image)
+      const reference = readReference(image)
       const registry = ecrRegistry(reference?.registry ?? '')
       if (reference?.digest === undefined || registry === undefined) return undefined
       try {

@@ -81,6 +81,16 @@ export function parseReference(text: string): ImageReference {
   return { registry, repository, ...(tag === undefined ? {} : { tag }), ...(digest === undefined ? {} : { digest }) }
 }
 
+/** The same; undefined for what is none. */
+export function readReference(text: string): ImageReference | undefined {
+  try {
+    return parseReference(text)
+  } catch (error) {
+    if (error instanceof ExpectedFailure) return undefined
+    throw error
+  }
+}
+
 /** The reference in full, registry and `library/` included: `docker.io/library/nginx:1.27`. */
 export function formatReference(reference: ImageReference): string {
   const tag = reference.tag === undefined ? '' : `:${reference.tag}`

@@ -132,25 +132,24 @@ export class Registry {
 
   /** The digests of an image's parts, its own included: an index's manifests, and the configuration of each. Empty where there is no such image. */
   async digestsWithin(digest: string): Promise<readonly string[]> {
-    const manifest = await this.manifest(digest)
-    if (manifest === undefined) return []
-    const content = parseObject(manifest.body)
-    const within = await Promise.all(
-      platformsOf(content).map(async platform => {
-        const found = await this.manifest(platform)
-        return [platform, ...(found === undefined ? [] : configOf(parseObject(found.body)))]
-      }),
-    )
-    return [digest, ...configOf(content), ...within.flat()]
+    return (await this.parts(digest)).flatMap(({ manifest, configuration }) => [manifest, ...configuration])
   }
 
   /** The configurations of an image, one a platform: what is run is these, whatever manifest or index names them. Empty where it is not there. */
   async configurationsOf(digest: string): Promise<readonly string[]> {
-    const manifest = await this.manifest(digest)
-    if (manifest === undefined) return []
-    const content = parseObject(manifest.body)
-    const found = await Promise.all(platformsOf(content).map(platform => this.manifest(platform)))
-    return [...configOf(content), ...found.flatMap(each => (each === undefined ? [] : configOf(parseObject(each.body))))]
+    return (await this.parts(digest)).flatMap(({ configuration }) => configuration)
+  }
+
+  /** The image's own manifest or index, and the manifests of its platforms, each with the configuration that it names. */
+  private async parts(digest: string): Promise<readonly { manifest: string; configuration: readonly string[] }[]> {
+    const own = await this.manifest(digest)
+    if (own === undefined) return []
+    const content = parseObject(own.body)
+    const platforms = platformsOf(content).map(async platform => {
+      const found = await this.manifest(platform)
+      return { manifest: platform, configuration: found === undefined ? [] : configOf(parseObject(found.body)) }
+    })
+    return [{ manifest: digest, configuration: configOf(content) }, ...(await Promise.all(platforms))]
   }
 
   /** Gives the manifest one more tag. */

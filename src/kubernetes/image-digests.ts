@@ -3,7 +3,7 @@
 import type { Clock } from '../deploy/clock.ts'
 import { sleep, systemClock } from '../deploy/clock.ts'
 import { type Credentials, storedCredentials } from '../image/credentials.ts'
-import { type ImageReference, parseReference } from '../image/reference.ts'
+import { fullRepository, type ImageReference, parseReference, readReference } from '../image/reference.ts'
 import { Registry } from '../image/registry.ts'
 import { ExpectedFailure } from '../runner/failure.ts'
 import { type Rewritten, replaceImages } from './images.ts'
@@ -228,7 +228,8 @@ const MOST_REPOSITORIES = 20
 
 /** The digests that a tag stands for in the repositories of these images, as far as their registries can be asked. */
 export async function digestsOfTag(tag: string, images: Iterable<string>, resolver: ImageResolver): Promise<ReadonlySet<string>> {
-  const repositories = new Set([...images].map(image => image.replace(/@.*$/, '').replace(/:[^:/]*$/, '')))
+  const references = [...images].flatMap(image => readReference(image) ?? [])
+  const repositories = new Set(references.map(fullRepository))
   const asked = [...repositories].slice(0, MOST_REPOSITORIES).map(repository => `${repository}:${tag}`)
   const resolved = await resolveImages(asked, resolver)
   return new Set([...resolved.values()].flatMap(resolution => ('digest' in resolution ? [resolution.digest] : [])))

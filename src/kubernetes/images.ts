@@ -1,5 +1,5 @@
 // The container images of manifests: where they stand in every kind that has a pod template, and how those of one repository are replaced.
-import { fullRepository, type ImageReference, parseReference, sameRepository } from '../image/reference.ts'
+import { fullRepository, readReference, sameRepository } from '../image/reference.ts'
 import { ExpectedFailure } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import { groupOfSettable, type ImageEntry, type SetImageEntry } from './image-entries.ts'
@@ -97,7 +97,7 @@ export function rewriteImages(manifests: readonly Manifest[], entries: readonly 
   refuseTwoForOne(entries)
   const used = new Set<ImageEntry>()
   const rewritten = replaceImages(manifests, (_, { image }) => {
-    const parsed = parsedOrUndefined(image)
+    const parsed = readReference(image)
     for (const entry of entries) if (image === entry.reference) used.add(entry)
     const entry = parsed === undefined ? undefined : entries.find(({ repository }) => sameRepository(repository, parsed))
     if (entry !== undefined) used.add(entry)
@@ -222,15 +222,6 @@ function isMeant({ apiVersion, kind, metadata }: KubernetesObject, entry: SetIma
   if (kind !== entry.kind || metadata.name !== entry.name) return false
   if (groupOfSettable(kind) !== groupOf(apiVersion)) return false
   return namespace === undefined || (metadata.namespace ?? namespace) === namespace
-}
-
-function parsedOrUndefined(image: string): ImageReference | undefined {
-  try {
-    return parseReference(image)
-  } catch (error) {
-    if (error instanceof ExpectedFailure) return undefined
-    throw error
-  }
 }
 
 function at(value: unknown, path: readonly string[]): unknown {

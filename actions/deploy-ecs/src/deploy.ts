@@ -1,7 +1,8 @@
 // deploy-ecs: inputs to an ECS platform, the engine's report to outputs.
 import { checkByFile } from '../../../src/checks/check-by-file.ts'
 import { systemClock } from '../../../src/deploy/clock.ts'
-import { type DeployReport, deploy } from '../../../src/deploy/engine.ts'
+import { deployForRunner } from '../../../src/deploy/deploy-for-runner.ts'
+import type { DeployReport } from '../../../src/deploy/engine.ts'
 import { AwsApi } from '../../../src/ecs/api.ts'
 import { deployTarget } from '../../../src/ecs/deploy-target.ts'
 import { EcsPlatform } from '../../../src/ecs/platform.ts'
@@ -59,7 +60,7 @@ export async function deployToEcs(inputs: Inputs, runner: Runner): Promise<Outco
       log,
       cancelled,
     })
-    const report = await deploy(platform, {
+    const report = await deployForRunner(platform, runner, {
       timeoutMs: inputs.timeout,
       stableForMs: inputs['stable-for'],
       onFailure: inputs['on-failure'],
@@ -67,13 +68,7 @@ export async function deployToEcs(inputs: Inputs, runner: Runner): Promise<Outco
       onInconclusive: inputs['on-inconclusive'],
       firstDeploy: 'allow',
       dryRun: inputs['dry-run'],
-      clock: systemClock,
-      log,
-      cancelled,
-      ending,
-      onRemembered: release => runner.saveState('release', release),
     })
-    if (!report.unfinished) runner.saveState('release', '')
     log.info(`${api.calls} calls to AWS`)
     return outcomeOf(report, platform, { app: services.join(', '), seconds: (systemClock.now() - startedAt) / 1_000 })
   } finally {

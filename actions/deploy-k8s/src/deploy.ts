@@ -1,7 +1,8 @@
 // deploy-k8s: inputs to a Kubernetes platform, the engine's report to outputs.
 import { checkByFile } from '../../../src/checks/check-by-file.ts'
 import { systemClock } from '../../../src/deploy/clock.ts'
-import { type DeployReport, deploy } from '../../../src/deploy/engine.ts'
+import { deployForRunner } from '../../../src/deploy/deploy-for-runner.ts'
+import type { DeployReport } from '../../../src/deploy/engine.ts'
 import type { Culprit } from '../../../src/deploy/platform.ts'
 import { formatReleaseAddress, parseReleaseAddress } from '../../../src/deploy/release-address.ts'
 import { appName } from '../../../src/kubernetes/app-name.ts'
@@ -40,7 +41,7 @@ export async function deployToKubernetes(
 
 async function deployOver(connecting: Promise<OpenedConnection>, inputs: Inputs, runner: Runner): Promise<Outcome<DeployOutput>> {
   const startedAt = systemClock.now()
-  const { env, log, cancelled, ending, workspace } = runner
+  const { env, log, cancelled, workspace } = runner
   const app = appName(inputs.app, env)
   const images = ImageResolver.ofRunner(env, systemClock, cancelled)
   const pinBy = inputs['pin-digests'] ? images : undefined
@@ -94,21 +95,15 @@ async function deployOver(connecting: Promise<OpenedConnection>, inputs: Inputs,
     cancelled,
   })
   if (!inputs['dry-run']) runner.saveState('lock', formatReleaseAddress({ platform: 'k8s', namespace, app, number: 1 }))
-  const report = await deploy(platform, {
+  const report = await deployForRunner(platform, runner, {
     timeoutMs: inputs.timeout,
     stableForMs: inputs['stable-for'],
     onFailure: inputs['on-failure'],
     firstDeploy: inputs['first-deploy'],
     dryRun: inputs['dry-run'],
-    clock: systemClock,
-    log,
-    cancelled,
-    ending,
     check,
     onInconclusive: inputs['on-inconclusive'],
-    onRemembered: release => runner.saveState('release', release),
   })
-  if (!report.unfinished) runner.saveState('release', '')
   await verifyUnchanged(report, connection, runner)
   const seconds = (systemClock.now() - startedAt) / 1_000
   const commits = await commitsBetween(report.plan.previousCommit ?? '', env['GITHUB_SHA'] ?? '', workspace, env)

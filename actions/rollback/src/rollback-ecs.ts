@@ -1,7 +1,7 @@
 // rollback on ECS: an older revision as the target of a deployment by the same engine.
 import { checkByFile } from '../../../src/checks/check-by-file.ts'
 import { systemClock } from '../../../src/deploy/clock.ts'
-import { deploy } from '../../../src/deploy/engine.ts'
+import { deployForRunner } from '../../../src/deploy/deploy-for-runner.ts'
 import { AwsApi } from '../../../src/ecs/api.ts'
 import type { Revision } from '../../../src/ecs/live-service.ts'
 import { EcsPlatform } from '../../../src/ecs/platform.ts'
@@ -55,7 +55,7 @@ export async function rollbackOnEcs(inputs: Inputs, runner: Runner): Promise<Out
       log,
       cancelled,
     })
-    const report = await deploy(platform, {
+    const report = await deployForRunner(platform, runner, {
       timeoutMs: inputs.timeout,
       stableForMs: inputs['stable-for'],
       // An older revision that does not come up goes back as well: what was serving a minute ago is better than what never did.
@@ -66,13 +66,7 @@ export async function rollbackOnEcs(inputs: Inputs, runner: Runner): Promise<Out
       onInconclusive: inputs['on-inconclusive'],
       firstDeploy: 'allow',
       dryRun: inputs['dry-run'],
-      clock: systemClock,
-      log,
-      cancelled,
-      ending,
-      onRemembered: release => runner.saveState('release', release),
     })
-    if (!report.unfinished) runner.saveState('release', '')
     const seconds = (systemClock.now() - startedAt) / 1_000
     const release = [...chosen.values()].map(({ name }) => name).join(' ')
     const putBack = { address: report.release, release, images: imagesOfServices(chosen) }

@@ -1,7 +1,7 @@
 // rollback: an older release as the target of a deployment by the same engine.
 import { checkByFile } from '../../../src/checks/check-by-file.ts'
 import { systemClock } from '../../../src/deploy/clock.ts'
-import { deploy } from '../../../src/deploy/engine.ts'
+import { deployForRunner } from '../../../src/deploy/deploy-for-runner.ts'
 import { formatReleaseAddress } from '../../../src/deploy/release-address.ts'
 import { appName } from '../../../src/kubernetes/app-name.ts'
 import { autoscaled, namespacesOf } from '../../../src/kubernetes/autoscalers.ts'
@@ -31,7 +31,7 @@ type Inputs = InputValues<(typeof definition)['inputs']>
 
 export async function rollback(inputs: Inputs, runner: Runner): Promise<Outcome<RollbackOutput>> {
   const startedAt = systemClock.now()
-  const { env, log, cancelled, ending, temporary } = runner
+  const { env, log, cancelled, temporary } = runner
   const app = appName(inputs.app, env)
   const connection = await connect({
     kubeconfig: inputs.kubeconfig,
@@ -89,7 +89,7 @@ export async function rollback(inputs: Inputs, runner: Runner): Promise<Outcome<
       cancelled,
     })
     if (!inputs['dry-run']) runner.saveState('lock', formatReleaseAddress({ platform: 'k8s', namespace, app, number: 1 }))
-    const report = await deploy(platform, {
+    const report = await deployForRunner(platform, runner, {
       timeoutMs: inputs.timeout,
       stableForMs: inputs['stable-for'],
       // An older release that does not come up goes back as well: what was serving a minute ago is better than what never did.
@@ -100,13 +100,7 @@ export async function rollback(inputs: Inputs, runner: Runner): Promise<Outcome<
       onInconclusive: inputs['on-inconclusive'],
       firstDeploy: 'allow',
       dryRun: inputs['dry-run'],
-      clock: systemClock,
-      log,
-      cancelled,
-      ending,
-      onRemembered: release => runner.saveState('release', release),
     })
-    if (!report.unfinished) runner.saveState('release', '')
     const commits = await commitsBetween(report.plan.previousCommit ?? '', choice?.commit ?? '', runner.workspace, env)
     const seconds = (systemClock.now() - startedAt) / 1_000
     const putBack = { address: address(choice?.number ?? 0), release: choice?.number ?? 0, images: imagesOf(choice) }

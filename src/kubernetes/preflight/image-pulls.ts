@@ -1,6 +1,5 @@
 // Check: every image of the release's new pods is in its registry, and can be pulled by the pod's own pull secrets where it has some.
-import { formatReference, type ImageReference, isDigest, parseReference } from '../../image/reference.ts'
-import { ExpectedFailure } from '../../runner/failure.ts'
+import { formatReference, isDigest, readReference } from '../../image/reference.ts'
 import { foreignLine } from '../../runner/foreign-text.ts'
 import type { ImageResolution } from '../image-digests.ts'
 import { containerImages } from '../images.ts'
@@ -55,7 +54,7 @@ export function decideImage(facts: ImageFacts, where: string): ImageDecision {
       : FINE
   }
   if (seen.some(one => 'missing' in one)) {
-    const what = parsed(facts.image)?.digest === undefined ? 'tag' : 'digest'
+    const what = readReference(facts.image)?.digest === undefined ? 'tag' : 'digest'
     const message = `Image ${image} of ${where} does not exist: ${registry} has no such ${what}. Push it, or correct the reference.`
     return { finding: { reason: 'ErrImagePull', message, mayYetArrive: true } }
   }
@@ -113,7 +112,7 @@ async function checkTemplate(
       const where = `${container === '' ? '' : `container ${foreignLine(container, 60)} of `}${template.name}`
       const policy = policyOf(template, below, image)
       if (policy === 'Never' || image === '') return
-      const reference = parsed(image)
+      const reference = readReference(image)
       const own =
         reference === undefined
           ? []
@@ -146,21 +145,12 @@ const UNASKED: ImageResolution = { unknown: '', refused: false }
 function policyOf(template: PodTemplate, below: Path, image: string): string {
   const policy = recordAt(template.spec, below.slice(0, -1))?.['imagePullPolicy']
   if (typeof policy === 'string' && policy !== '') return policy
-  const reference = parsed(image)
+  const reference = readReference(image)
   return reference?.digest === undefined && (reference?.tag ?? 'latest') === 'latest' ? 'Always' : 'IfNotPresent'
 }
 
-function parsed(image: string): ImageReference | undefined {
-  try {
-    return parseReference(image)
-  } catch (error) {
-    if (error instanceof ExpectedFailure) return undefined
-    throw error
-  }
-}
-
 function registryOf(image: string): string {
-  return parsed(image)?.registry ?? ''
+  return readReference(image)?.registry ?? ''
 }
 
 /** Whether some node says it has the image. Nodes name up to 50 of theirs; no right to see nodes counts as no. */
@@ -181,7 +171,7 @@ function imagesOf(node: KubernetesObject): readonly string[] {
 
 /** `repository:tag`, or `repository@digest` where there is one: a node names an image both ways. */
 function formsOf(image: string): readonly string[] {
-  const reference = parsed(image)
+  const reference = readReference(image)
   if (reference === undefined) return [image]
   const { registry, repository, tag = 'latest', digest } = reference
   return [
