@@ -39,22 +39,44 @@ export function inOrder(steps: readonly Step[]): readonly (readonly Step[])[] {
   return applyOrder(steps.map(step => step.body)).map(tier => tier.flatMap(object => byObject.get(object) ?? []))
 }
 
-/** A new kind can be used once the API server has taken its definition in. */
+const ESTABLISHED_WITHIN_MS = 10_000
+const ASK_AGAIN_MS = 100
+
+interface Definition {
+  readonly spec: {
+    readonly group: string
+    readonly names: { readonly kind: string }
+    readonly versions: readonly { readonly name: string; readonly served: boolean }[]
+  }
+  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] }
+}
+
+/**
+ * Waits until the API server has taken the definitions among `tier` in, and lists their kinds: its discovery follows the condition Established
+ * in its own time (pkg/apiserver/customresource_discovery_controller.go of apiextensions-apiserver), and an object of a kind that is not listed
+ * cannot be sent. @throws ExpectedFailure `NotFound` when that is not so within 10 s
+ */
 export async function established(api: KubernetesApi, clock: Clock, tier: readonly Step[]): Promise<void> {
   const definitions = tier.filter(step => step.body.kind === 'CustomResourceDefinition')
   await Promise.all(
     definitions.map(async step => {
-      for (let tries = 0; tries < 100; tries++) {
-        const object = await api.request<{ status?: { conditions?: { type: string; status: string }[] } }>(
-          'GET',
-          `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${step.body.metadata.name}`,
-        )
-        if (object.status?.conditions?.some(condition => condition.type === 'Established' && condition.status === 'True')) return
-        await sleep(clock, 100)
+      const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${step.body.metadata.name}`
+      for (const end = clock.now() + ESTABLISHED_WITHIN_MS; clock.now() < end; await sleep(clock, ASK_AGAIN_MS)) {
+        const definition = await api.request<Definition>('GET', path)
+        const conditions = definition.status?.conditions ?? []
+        if (!conditions.some(({ type, status }) => type === 'Established' && status === 'True')) continue
+        if (await isListed(api, definition.spec)) return
       }
       throw new ExpectedFailure('NotFound', `${objectName(step.body)} was not established within 10 s.`)
     }),
   )
+}
+
+async function isListed(api: KubernetesApi, { group, names, versions }: Definition['spec']): Promise<boolean> {
+  const served = versions.filter(version => version.served)
+  const found = await Promise.allSettled(served.map(({ name }) => api.resource(`${group}/${name}`, names.kind)))
+  for (const each of found) if (each.status === 'rejected' && !(each.reason instanceof ExpectedFailure)) throw each.reason
+  return found.every(({ status }) => status === 'fulfilled')
 }
 
 /** A pod of nobody is refused in a namespace whose default account the cluster has not made yet; what controllers make is tried again. */

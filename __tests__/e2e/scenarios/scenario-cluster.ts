@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { ApiFailure, type KubernetesApi } from '../../../src/kubernetes/api.ts'
 import { type KubernetesObject, objectName } from '../../../src/kubernetes/objects.ts'
+import { ExpectedFailure } from '../../../src/runner/failure.ts'
 import type { Fields } from './workloads.ts'
 
 /** Where a person's objects may be in a namespace; what controllers make has an owner and is not looked at. */
@@ -84,7 +85,14 @@ export class ScenarioCluster {
     })
   }
 
+  /** Waits for the object: on a busy machine the release may come to it late. */
   async patch(of: readonly [string, string, string], patch: Fields, subresource?: string): Promise<void> {
+    const [apiVersion, kind, name] = of
+    await eventually(
+      `${kind} ${name}`,
+      30_000,
+      async () => (await this.get({ apiVersion, kind, metadata: { name } })) !== undefined,
+    )
     const path = await this.#pathOf(...of)
     await this.#api.request('PATCH', subresource === undefined ? path : `${path}/${subresource}`, {
       query: { fieldManager: 'kubectl-patch' },
@@ -122,7 +130,13 @@ export class ScenarioCluster {
   }
 
   async get(object: Fields): Promise<KubernetesObject | undefined> {
-    return this.#api.request<KubernetesObject>('GET', await this.#path(object as unknown as KubernetesObject)).catch(absent)
+    try {
+      return await this.#api.request<KubernetesObject>('GET', await this.#path(object as unknown as KubernetesObject))
+    } catch (error) {
+      // The kind goes with its definition, which a release that failed takes away again.
+      if (error instanceof ExpectedFailure && error.reason === 'NotFound') return undefined
+      return absent(error)
+    }
   }
 
   async inventory(): Promise<Inventory> {
