@@ -160,6 +160,58 @@ describe('what is put back', () => {
     expect(text('a')).toBe('one')
   })
 
+  const webhook = `Internal error occurred: failed calling webhook "check.shop": no endpoints available for service "check"`
+  test.each<[what: string, failure: ApiFailure]>([
+    [
+      'the API server, behind a load balancer, was not up',
+      new ApiFailure(503, 'ServiceUnavailable', 'no backend', { transient: true }),
+    ],
+    ['its store had no leader', new ApiFailure(500, 'InternalError', 'etcdserver: leader changed')],
+    ['a webhook of the release itself was not up', new ApiFailure(500, 'InternalError', webhook)],
+  ])('also when %s for a while', async (_, failure) => {
+    const until = clock.now() + 50_000
+    cluster.before(({ method, path, options }) => {
+      if (options.query?.['dryRun'] !== undefined) return
+      if (method === 'PATCH' && path.endsWith('/b')) throw new ApiFailure(422, 'Invalid', 'b is refused')
+      if (method === 'PUT' && path.endsWith('/a') && clock.now() < until) throw failure
+    })
+    const report = await release([config('a', 'two'), config('b', 'two')])
+    expect(report).toMatchObject({ result: 'rolled-back', reason: 'InvalidInput' })
+    expect(text('a')).toBe('one')
+    expect(report.log.match(/Not put back yet/g)).toHaveLength(1)
+  })
+
+  test('also when an object of the name is still on its way out', async () => {
+    cancelAfter('PATCH', 'a')
+    const going = cluster.put(object('ConfigMap', 'b', { data: { text: 'one' } }))
+    let asked = 0
+    cluster.before(({ method, path }) => {
+      if (method !== 'GET' || !path.endsWith('/b')) return
+      // Deleted by somebody once the release has begun, gone when it is looked at for the fifth time.
+      if (++asked === 2) cluster.put({ ...going, metadata: { ...going.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } })
+      if (asked === 5) cluster.remove(going)
+    })
+    const report = await release([config('b', 'two'), config('a', 'two')])
+    expect(report).toMatchObject({ result: 'cancelled', message: expect.stringMatching(/was put back and is healthy/) })
+    expect([text('a'), text('b')]).toEqual(['one', 'one'])
+    expect(report.log).toMatch(/Not put back yet.*configmap\/b is being deleted/)
+  })
+
+  test('a definition that the server takes no step back in is told, and is no reason to call the old version not put back', async () => {
+    const conditions = ['NamesAccepted', 'Established'].map(type => ({ type, status: 'True' }))
+    const definition = (served: string): KubernetesObject => ({
+      ...object('CustomResourceDefinition', 'dbs.example.com', { spec: { served }, status: { conditions } }),
+      apiVersion: 'apiextensions.k8s.io/v1',
+    })
+    cluster.put(definition('v1'))
+    refuse('PUT', 'dbs.example.com')
+    const report = await release([config('a', 'two'), definition('v2')])
+    expect(report).toMatchObject({ result: 'rolled-back', reason: 'NotFound' })
+    expect(text('a')).toBe('one')
+    expect(report.log).toMatch(/::warning::customresourcedefinition\/dbs.example.com stays as the release that failed made it/)
+    expect(report.restored).toContain('customresourcedefinition/dbs.example.com could not be put back')
+  })
+
   test('where it stays away, the post step has to', async () => {
     outage('PUT', Number.POSITIVE_INFINITY)
     const report = await release([config('a', 'two'), config('b', 'two')])
@@ -437,6 +489,32 @@ describe('a plan', () => {
       'DELETE configmaps/old',
       'DELETE namespaces/old',
     ])
+  })
+
+  test.each<[what: string, refused: string, left: string[]]>([
+    ['is left alone when the new version does not come up', 'PATCH a', ['ConfigMap', 'NetworkPolicy']],
+    ['is put back when part of it cannot be pruned', 'DELETE old', ['ConfigMap', 'NetworkPolicy']],
+  ])('what was to be pruned %s', async (_, refused, left) => {
+    const old = ['ConfigMap', 'NetworkPolicy'].map(kind => cluster.put(object(kind, 'old')))
+    cluster.put(config('a', 'live'))
+    const [method = '', name = ''] = refused.split(' ')
+    const report = await release(
+      [config('a', 'new')],
+      { onRemembered: () => refuse(method, name, method === 'DELETE' ? 2 : 1) },
+      old,
+    )
+    expect(report).toMatchObject({ result: 'rolled-back' })
+    expect(left.filter(kind => cluster.get(kind, 'old') === undefined)).toEqual([])
+    expect(cluster.writes.filter(call => /(DELETE|POST) networkpolicies/.test(call))).toHaveLength(method === 'DELETE' ? 2 : 0)
+    expect(report.restored.some(said => said.includes('old'))).toBe(method === 'DELETE')
+  })
+
+  test('an autoscaler that is pruned goes before the new version is up: two of the same pods would both stop', async () => {
+    const old = cluster.put({ ...object('HorizontalPodAutoscaler', 'old'), apiVersion: 'autoscaling/v2' })
+    cluster.put(config('a', 'live'))
+    cancelAfter('PATCH', 'a')
+    await release([config('a', 'new')], {}, [old])
+    expect(cluster.writes.filter(call => /scalers/.test(call))).toEqual([])
   })
 
   test('the diff is an output: it does not grow without end', async () => {

@@ -58,6 +58,35 @@ describe('undoing a step', () => {
     expect(cluster.writes).toEqual(['PUT deployments/web', 'PATCH deployments/web'])
   })
 
+  const claim = (storage: string, more: object = {}): KubernetesObject =>
+    object('PersistentVolumeClaim', 'data', { spec: { resources: { requests: { storage } }, ...more } }, { managedFields: [] })
+  const bound = { volumeName: 'pv-1' }
+  const there = (storage: string): object => ({ status: { capacity: { storage } } })
+  test.each<[what: string, live: KubernetesObject, back: object]>([
+    ['that has grown stays as large', { ...claim('2Gi', bound), ...there('2Gi') }, { requests: { storage: '2Gi' } }],
+    ['that could not grow asks for its old size', { ...claim('2Gi', bound), ...there('1Gi') }, { requests: { storage: '1Gi' } }],
+  ])('a claim %s, and keeps its volume', async (_, live, resources) => {
+    const body = claim('2Gi')
+    cluster.put(live)
+    await undoStep(
+      cluster,
+      step({ body, before: { ...claim('1Gi'), metadata: { ...claim('1Gi').metadata, labels: { is: 'old' } } } }),
+    )
+    const put = cluster.get('PersistentVolumeClaim', 'data')
+    expect(put?.['spec']).toEqual({ resources, volumeName: 'pv-1' })
+    expect(put?.metadata.labels).toEqual({ is: 'old' })
+  })
+
+  test.each(['ConfigMap', 'Secret'])('a %s that the release made immutable makes room for the old one', async kind => {
+    const before = object(kind, 'config', { data: { a: 'old' } }, { managedFields: [] })
+    cluster.put({ ...before, data: { a: 'new' }, immutable: true })
+    await undoStep(cluster, step({ body: before, before }))
+    expect(cluster.get(kind, 'config')).toMatchObject({ data: { a: 'old' } })
+    expect(cluster.get(kind, 'config')).not.toHaveProperty('immutable')
+    const plural = `${kind.toLowerCase()}s`
+    expect(cluster.writes).toEqual([`DELETE ${plural}/config`, `POST ${plural}`, `PATCH ${plural}/config`])
+  })
+
   test('what is as it was is not touched', async () => {
     cluster.put(web(1, { managedFields: [] }))
     await undoStep(cluster, undo)
@@ -195,6 +224,30 @@ describe('applying', () => {
     const there = cluster.put(web(8))
     await takeStep(cluster, step({ body: web(2), live: there, keepReplicas: true }))
     expect(replicas()).toBe(8)
+  })
+
+  test.each([1, 3])('an autoscaler that scales %d times while the release goes its way is no conflict', async times => {
+    const there = cluster.put(web(8))
+    let scalings = 0
+    cluster.before(({ method, options }) => {
+      if (method !== 'PATCH' || (options.body as { spec: { replicas: number } }).spec.replicas !== 8 + scalings) return
+      if (scalings < times) {
+        cluster.put(web(8 + ++scalings))
+        throw ownedBy('kube-controller-manager')
+      }
+    })
+    await takeStep(cluster, step({ body: web(2), live: there, keepReplicas: true }))
+    expect(replicas()).toBe(8 + times)
+  })
+
+  test('an autoscaler that never rests is told as the conflict that it is', async () => {
+    const there = cluster.put(web(8))
+    cluster.before(({ method }) => {
+      if (method === 'PATCH') throw ownedBy('kube-controller-manager')
+    })
+    await expect(takeStep(cluster, step({ body: web(2), live: there, keepReplicas: true }))).rejects.toMatchObject({
+      reason: 'Conflict',
+    })
   })
 
   test('trying changes nothing', async () => {

@@ -226,12 +226,13 @@ async function restoreWhenReachable(
   { clock, timeoutMs, ending, log }: DeployOptions,
 ): Promise<readonly string[]> {
   const deadline = clock.now() + timeoutMs
-  for (;;) {
+  for (let told = ''; ; ) {
     try {
       return await platform.restore()
     } catch (error) {
       if (!isFailure(error, 'Unreachable') || clock.now() >= deadline || ending.aborted) throw error
-      log.info(`Not put back yet, it is tried again: ${error.message}`)
+      if (error.message !== told) log.info(`Not put back yet, it is tried again: ${error.message}`)
+      told = error.message
       await sleep(clock, RESTORE_AGAIN_MS, ending)
     }
   }

@@ -86,7 +86,10 @@ export interface Platform {
   finish?(): Promise<void>
   /** Never throws: what runs is good already. */
   prove(): Promise<Proof>
-  /** Puts back all that was changed. Returns what was put back, for people. @throws ExpectedFailure with the commands that would finish it */
+  /**
+   * Puts back all that was changed. Returns what was put back, for people. @throws ExpectedFailure with the commands that would finish it;
+   * `Unreachable` where trying again may help
+   */
   restore(): Promise<readonly string[]>
   record(status: ReleaseStatus, message: string): Promise<void>
   unlock(): Promise<void>

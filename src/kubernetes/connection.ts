@@ -40,7 +40,7 @@ export interface Connection {
    */
   kubectl(
     argv: readonly string[],
-    options?: { stdin?: string; limitBytes?: number; signal?: AbortSignal | undefined },
+    options?: { stdin?: string; limitBytes?: number; timeoutMs?: number; signal?: AbortSignal | undefined },
   ): Promise<ProgramResult>
   /** Runs helm, which is told of no cluster. Its exit code is for the caller to judge. @throws ExpectedFailure as kubectl, and when it takes too long */
   helm(argv: readonly string[], options?: { limitBytes?: number; signal?: AbortSignal | undefined }): Promise<ProgramResult>

@@ -179,11 +179,15 @@ async function createNamespace(
   if (!createNamespace) return
   // Whatever it was that knew no such namespace: only a cluster is to be changed.
   await connection.answered
-  await connection.api.request('PATCH', `/api/v1/namespaces/${namespace}`, {
-    query: { fieldManager: FIELD_MANAGER, force: 'true' },
-    body: declared.object,
-    contentType: 'application/apply-patch+yaml',
-  })
+  try {
+    await connection.api.request('PATCH', `/api/v1/namespaces/${namespace}`, {
+      query: { fieldManager: FIELD_MANAGER, force: 'true' },
+      body: declared.object,
+      contentType: 'application/apply-patch+yaml',
+    })
+  } catch (error) {
+    throw asExpectedFailure(error, `Creating namespace ${namespace}`)
+  }
   log.info(`Created namespace ${namespace}`)
 }
 

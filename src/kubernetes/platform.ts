@@ -38,13 +38,14 @@ import {
 import { ReleaseWatch, type Workload } from './release-watch.ts'
 import { concealSecrets, concealUsedSecrets } from './secret-values.ts'
 import { proveEndpoints } from './service-endpoints.ts'
-import { established, inOrder, stagesOf, withAccounts } from './step-order.ts'
+import { established, inOrder, isAutoscaler, stagesOf, withAccounts } from './step-order.ts'
 import {
   asPutBack,
-  beingDeleted,
+  BeingDeleted,
   dropsLastApplied,
   isMadeAnew,
   isNoChange,
+  mayPass,
   readLive,
   runsOnce,
   type Step,
@@ -104,6 +105,7 @@ export class KubernetesPlatform implements Platform {
   #content: RecordContent | undefined
   #watch: ReleaseWatch | undefined
   #putBack = false
+  #finishing = false
   #trimming: Promise<void> | undefined
   #revision = ''
   /** The content of the record that is taken up, in the post step. */
@@ -146,7 +148,7 @@ export class KubernetesPlatform implements Platform {
       nameOf: object => this.#nameOf(object),
     })
     concealSecrets(steps, [namespace, app], log)
-    for (const { live } of steps) if (live?.metadata.deletionTimestamp != null) throw beingDeleted(live)
+    for (const { live } of steps) if (live?.metadata.deletionTimestamp != null) throw new BeingDeleted(live)
     const [tried, foreseen] = await Promise.all([
       tryAll(api, steps),
       looking.then(preflight => preflight?.foresee(this.#preflightContext(steps))),
@@ -219,7 +221,6 @@ export class KubernetesPlatform implements Platform {
 
   async apply(): Promise<void> {
     const { api, clock } = this.#options
-    const deletes = this.#steps.filter(step => step.action === 'delete')
     for (const { steps, awaited } of stagesOf(this.#steps.filter(step => step.action !== 'delete'))) {
       this.#throwIfCancelled()
       await this.#lock.assertHeld()
@@ -233,11 +234,21 @@ export class KubernetesPlatform implements Platform {
       // Why it failed is found out by those who follow, with all that there is to see.
       if (awaited && !(await this.#haveSucceeded(steps))) return
     }
+    await this.#delete(this.#steps.filter(step => step.action === 'delete' && isAutoscaler(step.body)))
+  }
+
+  /** The old version's own objects serve until the new version does. */
+  async finish(): Promise<void> {
+    this.#finishing = true
+    await this.#delete(this.#steps.filter(step => step.action === 'delete' && !isAutoscaler(step.body)))
+  }
+
+  async #delete(steps: readonly Step[]): Promise<void> {
     // What uses others goes before them.
-    for (const tier of inOrder(deletes).toReversed()) {
+    for (const tier of inOrder(steps).toReversed()) {
       this.#throwIfCancelled()
       await this.#lock.assertHeld()
-      await atOnce(tier, async step => this.#took(step, await takeStep(api, step)))
+      await atOnce(tier, async step => this.#took(step, await takeStep(this.#options.api, step)))
     }
   }
 
@@ -295,7 +306,10 @@ export class KubernetesPlatform implements Platform {
         const record = readRecord([step.body], 'after', '.', this.#wayBack())
         return [{ workload, snapshot: watch.snapshot(workload), position, record }]
       })
-    return diagnose(this.#options.api, this.#options.context ?? '', verdict, release)
+    const { api, namespace, log, context = '' } = this.#options
+    // Some come with the release, or after it: what is read of them now is blotted out of the logs that are read next.
+    await concealUsedSecrets(api, this.#steps, namespace, log).catch(() => undefined)
+    return diagnose(api, context, verdict, release)
   }
 
   async prove(): Promise<Proof> {
@@ -354,6 +368,7 @@ export class KubernetesPlatform implements Platform {
     // A namespace that this release created stays: it holds the release's record, and perhaps what others have put there since.
     const touched = this.#steps.filter(
       step =>
+        this.#mayHaveTouched(step) &&
         (!isNoChange(step) || isMadeAnew(step) || dropsLastApplied(step) || step.before !== step.live) &&
         !(step.body.kind === 'Namespace' && step.before === undefined),
     )
@@ -362,27 +377,34 @@ export class KubernetesPlatform implements Platform {
     this.#lock.lost.throwIfAborted()
     const unreachable =
       failures.length > 0 && failures.every(({ error }) => error instanceof ExpectedFailure && error.reason === 'Unreachable')
-    // What was created and cannot be removed does not keep the old version from serving, where there is one.
-    const onlyLeftovers =
-      touched.some(step => step.before !== undefined) && failures.every(({ step }) => step.before === undefined)
+    const onlyLeftovers = touched.some(step => step.before !== undefined) && failures.every(isLeftover)
     if (unreachable || (failures.length > 0 && !onlyLeftovers)) {
       // Out of reach is out of reach: once is enough.
       const told = failures.slice(0, unreachable ? 1 : 5).map(({ error }) => messageOf(error))
       const more = failures.length - told.length
       throw new ExpectedFailure(
-        unreachable ? 'Unreachable' : 'Conflict',
+        failures.some(({ error }) => mayPass(error)) ? 'Unreachable' : 'Conflict',
         `${failures.length} of ${touched.length} objects could not be put back (${told.join('; ')}${more > 0 ? `; and ${more} more` : ''}). Remove the cause, then run the commands in the job summary, which finish it from the Secret ${this.#options.app}.r${this.#number}.`,
         { commands: this.#commandsToUndo(failures.map(({ step }) => step)) },
       )
     }
     for (const { step, error } of failures) {
-      done.push(`${this.#nameOf(step.body)} could not be removed`)
+      const name = this.#nameOf(step.body)
+      done.push(`${name} could not be ${step.before === undefined ? 'removed' : 'put back'}`)
       this.#options.log.warning(
-        `${this.#nameOf(step.body)} was created by the release that failed, and is still there: ${messageOf(error)} Remove it by hand.`,
+        step.before === undefined
+          ? `${name} was created by the release that failed, and is still there: ${messageOf(error)} Remove it by hand.`
+          : `${name} stays as the release that failed made it, for the API server takes no step back in it: ${messageOf(error)}`,
       )
     }
     this.#putBack = true
     return done
+  }
+
+  /** What the release no longer holds is left alone until the new version is up; of a run that died nobody knows how far it came. */
+  #mayHaveTouched(step: Step): boolean {
+    if (step.action !== 'delete' || isAutoscaler(step.body)) return true
+    return this.#finishing || this.#resumed !== undefined || step.before !== step.live
   }
 
   async record(status: ReleaseStatus, message: string): Promise<void> {
@@ -569,4 +591,13 @@ function servesRequests({ kind }: Workload): boolean {
 function positionOfContainer(step: Step, container: string | undefined): FilePosition | undefined {
   const image = container === undefined ? undefined : containerImages(step.body).find(own => own.container === container)
   return (image === undefined ? undefined : step.position(image.path)) ?? step.position([])
+}
+
+/**
+ * What stays and does not keep the old version from serving: what was created and cannot be removed, and a definition with a version that objects are
+ * stored in by now (`status.storedVersions`), which the server keeps.
+ */
+function isLeftover({ step, error }: { readonly step: Step; readonly error: unknown }): boolean {
+  if (step.before === undefined) return true
+  return step.body.kind === 'CustomResourceDefinition' && error instanceof ExpectedFailure && error.reason === 'InvalidInput'
 }

@@ -48,7 +48,7 @@ async function load(source: ManifestInputs): Promise<Manifest[]> {
   let settings: Promise<ChartSettings> | undefined
   const loaded = await loadManifests(manifests, {
     workspace,
-    kustomize: async folder => kustomize(await connection, folder),
+    kustomize: async folder => kustomize(await connection, folder, signal),
     chart: async chart => {
       settings ??= chartSettings(source)
       const [{ asksTheCluster, renderChart }, { release, inputs }] = await Promise.all([import('./helm-chart.ts'), settings])
@@ -92,8 +92,11 @@ async function chartSettings({ workspace, app, charts, signal, ...source }: Mani
   }
 }
 
-async function kustomize(connection: Connection, folder: string): Promise<string> {
-  const { stdout, stderr, code } = await connection.kubectl(['kustomize', folder], {})
+/** A base on the network is cloned by git, which waits for a host that does not answer for as long as it takes. */
+const KUSTOMIZE_TIME_MS = 120_000
+
+async function kustomize(connection: Connection, folder: string, signal: AbortSignal | undefined): Promise<string> {
+  const { stdout, stderr, code } = await connection.kubectl(['kustomize', folder], { timeoutMs: KUSTOMIZE_TIME_MS, signal })
   if (code !== 0) throw new ExpectedFailure('InvalidInput', `kubectl kustomize ${folder} failed: ${stderr.trim()}`)
   return stdout
 }

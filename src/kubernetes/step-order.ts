@@ -1,9 +1,9 @@
 // In what order a release's steps are taken, and what has to be there before what comes next.
 import { type Clock, sleep } from '../deploy/clock.ts'
 import { ExpectedFailure } from '../runner/failure.ts'
-import type { KubernetesApi } from './api.ts'
+import { asExpectedFailure, type KubernetesApi } from './api.ts'
 import { runsPods } from './judge/kinds.ts'
-import { objectName } from './objects.ts'
+import { groupOf, type KubernetesObject, objectName } from './objects.ts'
 import { applyOrder, isBeforeWorkloads } from './order.ts'
 import { readLive, type Step } from './steps.ts'
 
@@ -31,6 +31,14 @@ export function stagesOf(steps: readonly Step[]): readonly Stage[] {
     ...tiers(others.filter(step => !isBeforeWorkloads(step.body))),
     ...runs('after'),
   ]
+}
+
+/**
+ * True of what is deleted before the new version is up: two autoscalers that select the same pods (one of a workload that got another name) both
+ * stop scaling (AmbiguousSelector), and one that is gone for a while takes nothing from those who serve.
+ */
+export function isAutoscaler({ apiVersion, kind }: Pick<KubernetesObject, 'apiVersion' | 'kind'>): boolean {
+  return groupOf(apiVersion) === 'autoscaling' && kind === 'HorizontalPodAutoscaler'
 }
 
 /** Tiers: what others use goes before them. */
@@ -62,7 +70,7 @@ export async function established(api: KubernetesApi, clock: Clock, tier: readon
     definitions.map(async step => {
       const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${step.body.metadata.name}`
       for (const end = clock.now() + ESTABLISHED_WITHIN_MS; clock.now() < end; await sleep(clock, ASK_AGAIN_MS)) {
-        const definition = await api.request<Definition>('GET', path)
+        const definition = await read<Definition>(api, path, objectName(step.body))
         const conditions = definition.status?.conditions ?? []
         if (!conditions.some(({ type, status }) => type === 'Established' && status === 'True')) continue
         if (await isListed(api, definition.spec)) return
@@ -72,10 +80,20 @@ export async function established(api: KubernetesApi, clock: Clock, tier: readon
   )
 }
 
+async function read<T>(api: KubernetesApi, path: string, name: string): Promise<T> {
+  try {
+    return await api.request<T>('GET', path)
+  } catch (error) {
+    throw asExpectedFailure(error, `Reading ${name}`)
+  }
+}
+
 async function isListed(api: KubernetesApi, { group, names, versions }: Definition['spec']): Promise<boolean> {
   const served = versions.filter(version => version.served)
   const found = await Promise.allSettled(served.map(({ name }) => api.resource(`${group}/${name}`, names.kind)))
-  for (const each of found) if (each.status === 'rejected' && !(each.reason instanceof ExpectedFailure)) throw each.reason
+  for (const each of found)
+    if (each.status === 'rejected' && !(each.reason instanceof ExpectedFailure))
+      throw asExpectedFailure(each.reason, `Looking for the kind ${names.kind}`)
   return found.every(({ status }) => status === 'fulfilled')
 }
 

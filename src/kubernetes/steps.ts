@@ -119,21 +119,31 @@ async function sendApply(
   query: Record<string, string>,
 ): Promise<KubernetesObject> {
   const path = await pathOf(api, body)
-  const send = (force: boolean): Promise<KubernetesObject> =>
+  const send = (sent: KubernetesObject, force: boolean): Promise<KubernetesObject> =>
     api.request('PATCH', path, {
       query: { ...query, fieldManager: step.fieldManager, fieldValidation: 'Strict', force: String(force) },
-      body,
+      body: sent,
       contentType: 'application/apply-patch+yaml',
     })
-  try {
-    return await send(false)
-  } catch (error) {
-    if (!(error instanceof ApiFailure) || !isOwnershipConflict(error)) throw error
-    const owners = error.causes.map(cause => /^conflict with "([^"]*)"/.exec(cause.message ?? '')?.[1] ?? '')
-    if (owners.every(owner => TAKEN_OVER.test(owner))) return send(true)
-    throw error
+  for (let [sent, attempt] = [body, 1]; ; attempt++) {
+    try {
+      return await send(sent, false)
+    } catch (error) {
+      if (!(error instanceof ApiFailure) || !isOwnershipConflict(error)) throw error
+      const scaled = step.keepReplicas && error.causes.some(({ field }) => field === REPLICAS)
+      if (scaled && attempt < PUT_TRIES) {
+        sent = withReplicasOf(await readLive(api, body), sent)
+        continue
+      }
+      const owners = error.causes.map(cause => /^conflict with "([^"]*)"/.exec(cause.message ?? '')?.[1] ?? '')
+      if (owners.every(owner => TAKEN_OVER.test(owner))) return send(sent, true)
+      throw error
+    }
   }
 }
+
+/** As a conflict names it. Whose number it is may have changed it since the steps were planned: the new one is as good, and is sent. */
+const REPLICAS = '.spec.replicas'
 
 function booksOf(step: Step, live: KubernetesObject): Books | undefined {
   return step.fieldManager === FIELD_MANAGER ? booksBefore(live, bodyOf(step), FIELD_MANAGER) : undefined
@@ -202,7 +212,7 @@ async function makeAnew(api: KubernetesApi, step: Step, live: KubernetesObject, 
   for (;;) {
     const left = await readLive(api, step.body)
     if (left === undefined || left.metadata.uid !== live.metadata.uid) break
-    if (clock.now() >= deadline) throw beingDeleted(left)
+    if (clock.now() >= deadline) throw new BeingDeleted(left)
     await sleep(clock, LOOK_AGAIN_MS)
   }
   return sendApply(api, step, step.body, {})
@@ -272,17 +282,25 @@ async function put(
     try {
       const live = await readLive(api, object)
       if (runsOnce(object) && (live === undefined || madeAnew(live, object))) return live
-      if (live?.metadata.deletionTimestamp != null) throw beingDeleted(live)
+      if (live?.metadata.deletionTimestamp != null) throw new BeingDeleted(live)
       const target = asPutBack(object, live, undone, keepReplicas)
       const there = live !== undefined && sameIntent(live, target) && lastApplied(live) === lastApplied(target)
       if (live !== undefined && there && attempt === 1) return live
-      const written = live !== undefined && there ? live : await replaceOrCreate(api, target, live, query)
+      const frozen = live !== undefined && !there && isFrozen(live, target)
+      if (frozen && query['dryRun'] !== undefined) return target
+      if (frozen) await remove(api, live, query)
+      const written = live !== undefined && there ? live : await replaceOrCreate(api, target, frozen ? undefined : live, query)
       return query['dryRun'] === undefined ? await giveFieldsBack(api, object, written) : written
     } catch (error) {
       const changed = error instanceof ApiFailure && (error.status === 409 || error.status === 404)
       if (!changed || attempt === PUT_TRIES) throw error
     }
   }
+}
+
+/** A ConfigMap or a Secret that was made immutable takes nothing back, not even that: it has to make room for the one that it was. */
+function isFrozen(live: KubernetesObject, target: KubernetesObject): boolean {
+  return groupOf(live.apiVersion) === '' && live['immutable'] === true && target['immutable'] !== true
 }
 
 /** More writes than that between our reading and our writing are no accident any more. */
@@ -322,13 +340,25 @@ export function runsOnce(object: KubernetesObject): boolean {
 }
 
 /** An object that is on its way out takes every change and vanishes all the same. */
-export function beingDeleted(live: KubernetesObject): ExpectedFailure {
-  const { finalizers = [] } = live.metadata
-  const held = finalizers.length === 0 ? '' : `, held by its finalizers ${foreignLine(finalizers.join(', '), 200)}`
-  return new ExpectedFailure(
-    'Conflict',
-    `${objectName(live)} is being deleted (since ${live.metadata.deletionTimestamp ?? '?'}${held}): wait until it is gone, or free it, and run this again.`,
-  )
+export class BeingDeleted extends ExpectedFailure {
+  constructor(live: KubernetesObject) {
+    const { finalizers = [] } = live.metadata
+    const held = finalizers.length === 0 ? '' : `, held by its finalizers ${foreignLine(finalizers.join(', '), 200)}`
+    super(
+      'Conflict',
+      `${objectName(live)} is being deleted (since ${live.metadata.deletionTimestamp ?? '?'}${held}): wait until it is gone, or free it, and run this again.`,
+    )
+  }
+}
+
+/**
+ * Whether what could not be done may well be done a moment later: the server, or what it asks in its turn (a webhook, its store), is not up, or an
+ * object of that name is still on its way out.
+ */
+export function mayPass(error: unknown): boolean {
+  if (!(error instanceof ExpectedFailure)) return false
+  if (error.reason === 'Unreachable' || error instanceof BeingDeleted) return true
+  return error.cause instanceof ApiFailure && (error.cause.transient || error.cause.status >= 500)
 }
 
 function withReplicasOf(live: KubernetesObject | undefined, object: KubernetesObject): KubernetesObject {
@@ -344,7 +374,26 @@ export function asPutBack(
   undone: KubernetesObject | undefined,
   keepReplicas: boolean,
 ): KubernetesObject {
-  return withNodeOf(live, withChangesOfOthers(live, undone, keepReplicas ? withReplicasOf(live, object) : object))
+  const changed = withChangesOfOthers(live, undone, keepReplicas ? withReplicasOf(live, object) : object)
+  return withVolumeOf(live, withNodeOf(live, changed))
+}
+
+/** A claim stays with the volume that it got, and with the size that its volume has grown to: neither is ever taken back. */
+function withVolumeOf(live: KubernetesObject | undefined, object: KubernetesObject): KubernetesObject {
+  if (live === undefined || object.kind !== 'PersistentVolumeClaim' || groupOf(object.apiVersion) !== '') return object
+  type Claim = { volumeName?: unknown; resources?: { requests?: { storage?: string } } }
+  const [spec, there] = [(object['spec'] ?? {}) as Claim, (live['spec'] ?? {}) as Claim]
+  const capacity = (live['status'] as { capacity?: { storage?: string } } | undefined)?.capacity?.storage
+  // A volume that could not be grown still has its old size, and the claim may go back to that.
+  const hasGrown = spec.resources?.requests?.storage !== capacity
+  return {
+    ...object,
+    spec: {
+      ...spec,
+      ...(there.volumeName === undefined ? {} : { volumeName: there.volumeName }),
+      ...(hasGrown && there.resources !== undefined ? { resources: there.resources } : {}),
+    },
+  }
 }
 
 /** What somebody else has changed since the release, which had left it alone, stays: a note of `kubectl annotate`, a number of `kubectl scale`. */

@@ -271,7 +271,7 @@ const wholes: readonly Scenario[] = [
     must: { fail: 'CrashLoopBackOff', names: /container app ended with exit code 9 .*was the first release.*was removed/ },
   },
   {
-    name: 'what it drops is pruned, and comes back',
+    name: 'what it drops is not pruned before it is up',
     live: [...v1, configMap({ a: 'b' }, 'extra'), cronJob({ version: '1' })],
     release: web({ script: NO_DATABASE }),
     inputs: { prune: 'true' },

@@ -10,6 +10,7 @@ import {
   database,
   definition,
   deployment,
+  type Fields,
   fromConfigMap,
   fromSecret,
   httpGet,
@@ -27,6 +28,9 @@ import {
 } from './workloads.ts'
 
 const v1 = web({ version: '1' })
+/** The same with a Deployment of another name, which the Service leads to as before. */
+const renamed = (objects: readonly Fields[], name: string): readonly Fields[] =>
+  objects.map(object => (object['kind'] === 'Deployment' ? { ...object, metadata: { name } } : object))
 const oneV1 = [deployment({ version: '1' })]
 const off = { preflight: 'off' }
 const good = { deploy: true } as const
@@ -455,6 +459,15 @@ const otherKinds: readonly Scenario[] = [
       },
     ],
     takes: 25,
+    must: good,
+  },
+  {
+    name: 'a Deployment that gets another name, with prune',
+    live: v1,
+    release: renamed(web(), 'web-2'),
+    inputs: { prune: 'true' },
+    probed: true,
+    takes: 30,
     must: good,
   },
   {

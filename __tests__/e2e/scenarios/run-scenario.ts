@@ -104,10 +104,12 @@ export async function runScenario(scenario: Scenario, api: KubernetesApi): Promi
 
     const after = await cluster.inventory()
     const expected = 'deploy' in must ? objectsOf(release) : live
-    const faults =
-      'deploy' in must
-        ? await faultsOf(cluster, expected, must.staysOld, must.replicas)
-        : await faultsOf(cluster, expected, 0, liveReplicas)
+    const lookAgain = (): Promise<readonly string[]> =>
+      'deploy' in must ? faultsOf(cluster, expected, must.staysOld, must.replicas) : faultsOf(cluster, expected, 0, liveReplicas)
+    // The pods of what was pruned are for the garbage collector.
+    if (inputs?.['prune'] === 'true' && 'deploy' in must)
+      await eventually('the pods that were pruned to be gone', 10_000, async () => (await lookAgain()).length === 0)
+    const faults = await lookAgain()
     const served = address === undefined ? undefined : (await (await fetch(address)).text()).trim()
     return { step, verdictSeconds: verdictSeconds(step), before, after, faults, missed, probed: await asking?.stop(), served }
   } finally {
