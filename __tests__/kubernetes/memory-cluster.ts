@@ -56,7 +56,7 @@ export class MemoryCluster implements KubernetesApi {
   /** The requests so far as `PUT configmaps/web`, those that read left out. */
   get writes(): string[] {
     return this.calls
-      .filter(({ method, options }) => method !== 'GET' && options.query?.['dryRun'] === undefined)
+      .filter(call => call.method !== 'GET' && !isDryRun(call))
       .map(({ method, path }) => `${method} ${path.replace(/^.*\/namespaces\/[^/]+\//, '')}`)
   }
 
@@ -92,7 +92,7 @@ export class MemoryCluster implements KubernetesApi {
   }
 
   #answer(method: string, path: string, { body, query, contentType }: RequestOptions): unknown {
-    const dryRun = query?.['dryRun'] !== undefined
+    const dryRun = isDryRun({ method, path, options: { body, query } })
     const live = this.objects.get(path)
     const given = body as KubernetesObject
     const store = (object: KubernetesObject): KubernetesObject => (dryRun ? object : this.put(object))
@@ -176,6 +176,12 @@ export class MemoryCluster implements KubernetesApi {
     const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
     return `${root}${namespaced ? `/namespaces/${metadata.namespace ?? 'shop'}` : ''}/${plural}/${metadata.name}`
   }
+}
+
+/** As the API server sees it: of a deletion that has a body, the query is not read. */
+export function isDryRun({ method, options: { body, query } }: Call): boolean {
+  const said = method === 'DELETE' && body !== undefined ? (body as { dryRun?: unknown }).dryRun : query?.['dryRun']
+  return said !== undefined
 }
 
 function withMetadata(given: KubernetesObject, live: KubernetesObject): KubernetesObject {

@@ -7,7 +7,7 @@ import { ReleaseRecords } from '../../src/kubernetes/release-record.ts'
 import { readLive, type Step } from '../../src/kubernetes/steps.ts'
 import { createLog } from '../../src/runner/log.ts'
 import { ManualClock, settle } from '../deploy/manual-clock.ts'
-import { MemoryCluster, object } from './memory-cluster.ts'
+import { isDryRun, MemoryCluster, object } from './memory-cluster.ts'
 import { configMap, state } from './records.ts'
 
 let clock: ManualClock
@@ -82,7 +82,7 @@ async function release(
 function refuse(method: string, name: string, from = 1): void {
   let times = 0
   cluster.before(call => {
-    if (call.method !== method || !call.path.endsWith(`/${name}`) || call.options.query?.['dryRun'] !== undefined) return
+    if (call.method !== method || !call.path.endsWith(`/${name}`) || isDryRun(call)) return
     if (++times >= from) throw new ApiFailure(422, 'Invalid', `${name} is refused`)
   })
 }

@@ -437,9 +437,11 @@ async function remove(
   propagationPolicy: 'Background' | 'Foreground' = 'Background',
 ): Promise<void> {
   try {
+    // Where a deletion has a body, the server reads its options there alone: a `dryRun` in the query would be a deletion
+    // (staging/src/k8s.io/apiserver/pkg/endpoints/handlers/delete.go).
+    const options = query['dryRun'] === undefined ? {} : { dryRun: [query['dryRun']] }
     await api.request('DELETE', await pathOf(api, object), {
-      query,
-      body: { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy },
+      body: { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy, ...options },
     })
   } catch (error) {
     if (!(error instanceof ApiFailure) || error.status !== 404) throw error

@@ -280,6 +280,14 @@ const wholes: readonly Scenario[] = [
     must: { fail: 'CrashLoopBackOff', names: /container app ended with exit code 3/ },
   },
   {
+    name: 'makes its configuration immutable',
+    live: [...v1, configMap({ level: '1' })],
+    release: [...web({ script: NO_DATABASE }), { ...configMap({ level: '2' }), immutable: true }],
+    probed: true,
+    takes: 35,
+    must: { fail: 'CrashLoopBackOff', names: /container app ended with exit code 3/ },
+  },
+  {
     name: 'crashes over what kubectl applied',
     live: v1,
     liveBy: 'kubectl',
