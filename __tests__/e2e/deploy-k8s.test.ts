@@ -218,10 +218,10 @@ describe('a release that lacks something, or has dropped something', () => {
 
   test('what the manifests have dropped is pruned once the new version is up, and not when that fails', async () => {
     rmSync(join(space.workspace, 'k8s/extra.yaml'))
+    space.write({ 'k8s/web.yaml': webApp({ replicas: 1, ...CRASH }) })
     const tried = await space.deploy({ app: 'web', manifests: 'k8s', prune: 'true', 'dry-run': 'true' })
     expect(tried.outputs['message']).toMatch(/^Dry run, nothing was changed: it would .*delete 1 object/)
     expect(space.get('configmap', 'extra')).toBeDefined()
-    space.write({ 'k8s/web.yaml': webApp({ replicas: 1, ...CRASH }) })
     const failed = await space.deploy({ app: 'web', manifests: 'k8s', prune: 'true' })
     expect(failed.output).toContain('delete configmap/extra')
     expect(failed.outputs).toMatchObject({ result: 'rolled-back', reason: 'CrashLoopBackOff' })
