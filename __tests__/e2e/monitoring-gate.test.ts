@@ -1,10 +1,13 @@
 // The built monitoring-gate, run as the runner does, against a real Prometheus that scrapes a real app which turns bad while it is watched.
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { CloudWatchClient, PutMetricAlarmCommand, SetAlarmStateCommand } from '@aws-sdk/client-cloudwatch'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { startAws } from '../../sandbox/aws/aws.ts'
 import { sandboxEnvironment } from '../../sandbox/index.ts'
+import { scrape } from '../../sandbox/prometheus/targets.ts'
 import { type ActionResult, type RunActionOptions, runAction } from '../harness/run-action.ts'
 import { type MeteredApp, startMeteredApp } from './metered-app.ts'
 
@@ -142,6 +145,30 @@ describe('monitoring-gate, built, on a real Prometheus', () => {
       ['inconclusive', 'NoData'],
       ['inconclusive', 'InvalidQuery'],
     ])
+  })
+
+  test('a gauge that is sent no more is stale, and not what it was at last', async () => {
+    const at = Date.now()
+    // With a time of its own a series has no end that Prometheus would note.
+    const server = createServer((_request, response) => response.end(`queue_waiting 7 ${at}\n`))
+    await new Promise<void>(done => server.listen(0, '127.0.0.1', done))
+    const own = `${name}-queue`
+    const unscrape = scrape(targets, own, `127.0.0.1:${(server.address() as AddressInfo).port}`, { app: own })
+    try {
+      await new Promise(done => setTimeout(done, 4_000))
+      const query = `max(queue_waiting{app="${own}"})`
+      const queries = `- { name: queue, query: '${query}', threshold: < 10 }`
+      const [fresh, stale] = await Promise.all([
+        gate({ queries, duration: '3s' }),
+        gate({ queries, duration: '3s', 'stale-after': '2s' }),
+      ])
+      expect(fresh.outputs).toMatchObject({ result: 'passed', reason: '' })
+      expect(stale.outputs).toMatchObject({ result: 'inconclusive', reason: 'StaleData' })
+      expect(stale.outputs['message']).toContain('gave no data newer than 2 s')
+    } finally {
+      unscrape()
+      server.close()
+    }
   })
 
   test('no traffic is no pass', async () => {

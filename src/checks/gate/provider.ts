@@ -35,6 +35,8 @@ export type Reading =
 export interface Asking {
   /** What `$window` stands for, in ms. */
   readonly windowMs: number
+  /** A data point older than this says nothing. */
+  readonly staleMs: number
   readonly timeoutMs: number
   readonly signal: AbortSignal
   /** When the deploy began, in ms since 1970. */
