@@ -85,7 +85,7 @@ function play(gate: Gate, service: Service, times: number, seed: number): GateVe
   const measurements: Measurement[] = []
   for (let at = STEP_MS; ; at += STEP_MS) {
     during.push(bucket(service, seconds, times, next))
-    if (at < gate.delayMs || (at - gate.delayMs) % query.intervalMs !== 0) continue
+    if (at < query.delayMs || (at - query.delayMs) % query.intervalMs !== 0) continue
     const short = rate([...before, ...during].slice(-perWindow))
     const value = rule.kind === 'burn-rate' ? min(short, rate(during)) / (1 - rule.objective) : short
     measurements.push(
@@ -161,6 +161,7 @@ function gateOf({ rule, durationMs, windowMs }: Setting): Gate {
     aggregate: undefined,
     events: undefined,
     minimumSamples: undefined,
+    delayMs: windowMs,
     intervalMs: rule.kind === 'rank' ? RANK_WINDOW_MS : DEFAULTS.intervalMs,
     weight: 1,
     critical: true,
@@ -170,7 +171,6 @@ function gateOf({ rule, durationMs, windowMs }: Setting): Gate {
   return {
     queries: [query],
     durationMs,
-    delayMs: windowMs,
     windowMs,
     staleMs: DEFAULTS.staleMs,
     providerTimeoutMs: DEFAULTS.providerTimeoutMs,

@@ -131,6 +131,41 @@ describe('smoke-test through the API server', () => {
     return runAction({ action: 'smoke-test', inputs: { checks: 'smoke.yml' }, env: space.env, workspace: space.workspace })
   }
 
+  test('redirects and captured addresses stay with the Service, and nothing else of the cluster is asked', async () => {
+    const secret = `/api/v1/namespaces/${space.name}/secrets/db`
+    space.kubectl(['create', 'secret', 'generic', 'db', '--from-literal=password=hunter2'])
+    const serve = [
+      'mkdir -p /w/jobs/7 /w/cgi-bin; cd /w; echo {} > index.html; printf done > jobs/7/index.html',
+      `echo '{"path":"/jobs/7/","here":"http://localhost/jobs/7/","other":"${secret}"}' > give`,
+      String.raw`printf '#!/bin/sh\nprintf "Status: 302 Found\\r\\nLocation: %%s\\r\\n\\r\\n" "$QUERY_STRING"\n' > cgi-bin/go`,
+      'chmod +x cgi-bin/go; exec httpd -f -p 8080 -h /w',
+    ].join('; ')
+    space.write({ 'jobs/web.yaml': webApp({ name: 'jobs', replicas: 1, command: serve }) })
+    await space.deploy({ app: 'jobs', manifests: 'jobs' })
+    const step = await smoke(`smoke:
+  timeout: 6s
+  interval: 500ms
+  fail-fast: false
+  failure-limit: 0
+  base-url: k8s://${space.name}/jobs:80
+  steps:
+    - {name: slash, get: /jobs/7, expect: {body: done}}
+    - {name: within, get: "/cgi-bin/go?/jobs/7/", expect: {body: done}}
+    - {name: give, get: /give, capture: {path: .path, here: .here, other: .other}}
+    - {name: path, get: "\${path}", expect: {body: done}}
+    - {name: here, get: "\${here}", expect: {body: done}}
+    - {name: other, get: "\${other}", expect: {status: 404}}
+    - {name: header, get: "/cgi-bin/go?/jobs/7/", redirects: 0, expect: {status: 302}, capture: {where: "header:location"}}
+    - {name: where, get: "\${where}", expect: {body: done}}
+    - {name: out, get: "/cgi-bin/go?http://localhost:80${secret}"}
+    - {name: up, get: "/cgi-bin/go?../../../../secrets/db"}
+`)
+    const told = [...step.summary.matchAll(/^\| (\w+) \| (.+?) \|/gm)].map(([, name, result]) => `${name} ${result}`)
+    const passed = ['slash', 'within', 'give', 'path', 'here', 'other', 'header', 'where'].map(name => `${name} ✅`)
+    expect(told.slice(1)).toEqual([...passed, 'out ❌ WrongRedirect', 'up ❌ WrongRedirect'])
+    expect(step.summary + step.output).not.toMatch(/hunter2|aHVudGVyMg/)
+  })
+
   test('a Service is asked by its name', async () => {
     const step = await smoke(checks('1'))
     expect(step).toMatchObject({ conclusion: 'success', outputs: { result: 'passed', passed: '2' } })

@@ -1,10 +1,13 @@
 // The built monitoring-gate, run as the runner does, against a real Prometheus that scrapes a real app which turns bad while it is watched.
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { CloudWatchClient, PutMetricAlarmCommand, SetAlarmStateCommand } from '@aws-sdk/client-cloudwatch'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { startAws } from '../../sandbox/aws/aws.ts'
 import { sandboxEnvironment } from '../../sandbox/index.ts'
+import { scrape } from '../../sandbox/prometheus/targets.ts'
 import { type ActionResult, type RunActionOptions, runAction } from '../harness/run-action.ts'
 import { type MeteredApp, startMeteredApp } from './metered-app.ts'
 
@@ -12,14 +15,6 @@ const { PROMETHEUS_URL: url = '', PROMETHEUS_TARGETS: targets = '' } = sandboxEn
 const name = `gate-${randomUUID().slice(0, 8)}`
 let app: MeteredApp
 let stable: MeteredApp
-
-beforeAll(async () => {
-  app = await startMeteredApp(targets, name, '2')
-  stable = await startMeteredApp(targets, name, '1')
-  // Time enough for windows of 4 s that are full, and for a baseline before the gate.
-  await new Promise(done => setTimeout(done, 15_000))
-})
-afterAll(() => Promise.all([app.close(), stable.close()]))
 
 const gate = (inputs: Record<string, string>, more: Partial<RunActionOptions> = {}): Promise<ActionResult> =>
   runAction({
@@ -40,11 +35,11 @@ const p95 = `- name: p95
   threshold: < 300ms
 `
 /** Makes the app worse, once the gate has seen it well. */
-const turning = (change: () => void): Partial<RunActionOptions> => {
+const turning = (change: () => void, well = /errors: 0 %/): Partial<RunActionOptions> => {
   let changed = false
   return {
     onOutput: text => {
-      if (changed || !/errors: 0 %/.test(text)) return
+      if (changed || !well.test(text)) return
       changed = true
       change()
     },
@@ -61,6 +56,14 @@ interface Report {
 const reportOf = (step: ActionResult): Report => JSON.parse(readFileSync(step.outputs['measurements'] ?? '', 'utf8'))
 
 describe('monitoring-gate, built, on a real Prometheus', () => {
+  beforeAll(async () => {
+    app = await startMeteredApp(targets, name, '2')
+    stable = await startMeteredApp(targets, name, '1')
+    // Time enough for windows of 4 s that are full, and for a baseline before the gate.
+    await new Promise(done => setTimeout(done, 15_000))
+  })
+  afterAll(() => Promise.all([app.close(), stable.close()]))
+
   test('a healthy app passes, with its values, chart and link', async () => {
     const step = await gate({ queries: errors('2') + p95 })
     expect(step).toMatchObject({ conclusion: 'success', outputs: { result: 'passed', reason: '' } })
@@ -144,6 +147,30 @@ describe('monitoring-gate, built, on a real Prometheus', () => {
     ])
   })
 
+  test('a gauge that is sent no more is stale, and not what it was at last', async () => {
+    const at = Date.now()
+    // With a time of its own a series has no end that Prometheus would note.
+    const server = createServer((_request, response) => response.end(`queue_waiting 7 ${at}\n`))
+    await new Promise<void>(done => server.listen(0, '127.0.0.1', done))
+    const own = `${name}-queue`
+    const unscrape = scrape(targets, own, `127.0.0.1:${(server.address() as AddressInfo).port}`, { app: own })
+    try {
+      await new Promise(done => setTimeout(done, 4_000))
+      const query = `max(queue_waiting{app="${own}"})`
+      const queries = `- { name: queue, query: '${query}', threshold: < 10 }`
+      const [fresh, stale] = await Promise.all([
+        gate({ queries, duration: '3s' }),
+        gate({ queries, duration: '3s', 'stale-after': '2s' }),
+      ])
+      expect(fresh.outputs).toMatchObject({ result: 'passed', reason: '' })
+      expect(stale.outputs).toMatchObject({ result: 'inconclusive', reason: 'StaleData' })
+      expect(stale.outputs['message']).toContain('gave no data newer than 2 s')
+    } finally {
+      unscrape()
+      server.close()
+    }
+  })
+
   test('no traffic is no pass', async () => {
     app.traffic(false)
     await new Promise(done => setTimeout(done, 5_000))
@@ -196,6 +223,31 @@ describe('monitoring-gate, built, on CloudWatch as the simulator has it', () => 
       expect(step.seconds).toBeLessThan(30)
     } finally {
       client.destroy()
+      await aws.close()
+    }
+  })
+
+  test('a metric comes to a verdict: passed while it is well, and failed once it turns bad', async () => {
+    const aws = await startAws({})
+    let latency = 0.2
+    const sending = setInterval(() => {
+      aws.call('cloudwatch:PutMetricData', { Namespace: 'Web', MetricData: [{ MetricName: 'Latency', Value: latency }] })
+    }, 100)
+    const queries = '- { name: latency, metric: { namespace: Web, name: Latency, statistic: p95, period: 1s }, threshold: < 1s }'
+    const inputs = { provider: 'cloudwatch', 'prometheus-url': '', queries }
+    try {
+      const well = await gate(inputs, { env: aws.environment })
+      expect(well).toMatchObject({ conclusion: 'success', outputs: { result: 'passed', reason: '' } })
+      expect(well.outputs['message']).toMatch(/^The gate passed: latency 200 ms \(< 1 s\) at last, \d+ values/)
+      const turn = (): void => {
+        latency = 3
+      }
+      const bad = await gate({ ...inputs, duration: '60s' }, { ...turning(turn, /latency: 200 ms/), env: aws.environment })
+      expect(bad).toMatchObject({ conclusion: 'failure', outputs: { result: 'failed', reason: 'ThresholdExceeded' } })
+      expect(bad.outputs['message']).toMatch(/^The gate failed: latency 3 s is not < 1 s, 4 times in a row/)
+      expect(bad.seconds).toBeLessThan(30)
+    } finally {
+      clearInterval(sending)
       await aws.close()
     }
   })

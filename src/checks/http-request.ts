@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream'
 import { foreignLine } from '../runner/foreign-text.ts'
 import type { Answer, NoAnswer, Stage } from './answer.ts'
+import { type ClusterService, isOf } from './cluster-service.ts'
 import { type Exchange, type ExchangeRequest, exchange, type Reach } from './net/exchange.ts'
 import { explainError, explainTimeout } from './net/explain-error.ts'
 import { RoadError } from './net/open.ts'
@@ -19,12 +20,14 @@ export interface HttpQuestion extends Reach {
   readonly isWanted: (status: number) => boolean
   /** How many redirects are followed; 5 where nothing is said. */
   readonly redirects?: number | undefined
+  /** What is asked over a socket: redirects stay with it. */
+  readonly service?: ClusterService | undefined
   /** Reads the body of a wanted answer in place of keeping its first MiB. */
   readonly readStream?: ((body: Readable) => Promise<Partial<Answer>>) | undefined
 }
 
 type Hop = ExchangeRequest &
-  Pick<HttpQuestion, 'timeoutMs' | 'signal' | 'readStream'> & { readonly isStream: (status: number) => boolean }
+  Pick<HttpQuestion, 'timeoutMs' | 'signal' | 'service' | 'readStream'> & { readonly isStream: (status: number) => boolean }
 
 /** `wrong-redirect`: the server sends us somewhere we do not go; `to` says where and why. */
 export type HttpOutcome =
@@ -62,6 +65,9 @@ export async function askOverHttp(question: HttpQuestion): Promise<HttpOutcome> 
 
 /** The next request of a redirect. To another host go neither headers, nor a body, nor the client's certificate, nor the address given for the first. */
 function hopTo(url: URL, from: Hop, status: number): Hop | string {
+  // Beside the Service the socket leads to all that an API server answers, with the rights of whoever deploys.
+  if (from.socketPath !== undefined && (from.service === undefined || !isOf(from.service, url)))
+    return `out of ${from.service?.shown ?? 'the socket'}, beside which nothing is asked, to ${foreignLine(url.href, 200)}`
   const keepsMethod = status === 307 || status === 308 || from.method === 'GET' || from.method === 'HEAD'
   const method = keepsMethod ? from.method : 'GET'
   const body = keepsMethod ? from.body : undefined
@@ -80,7 +86,6 @@ function hopTo(url: URL, from: Hop, status: number): Hop | string {
     body,
     headers: [],
     resolve: undefined,
-    socketPath: undefined,
     tls: tls && { ca: tls.ca, verify: tls.verify },
   }
 }

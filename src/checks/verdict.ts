@@ -22,6 +22,7 @@
 //
 // A request cut short because the check's time was over counts as "at last" only when there was no other.
 import type { NoAnswer } from './answer.ts'
+import type { ClusterService } from './cluster-service.ts'
 import { describeDifference, type Finding, type FindingKind } from './expectation.ts'
 
 /** How one try ended. */
@@ -45,6 +46,8 @@ export interface Captured {
   readonly value: unknown
   /** The address that gave it: what a relative address in it is relative to. */
   readonly from?: URL | undefined
+  /** The Service in a cluster that gave it. */
+  readonly service?: ClusterService | undefined
 }
 
 /** What was seen so far. */

@@ -15,6 +15,7 @@ export function query(more: Partial<GateQuery> = {}): GateQuery {
     aggregate: undefined,
     events: undefined,
     minimumSamples: undefined,
+    delayMs: 0,
     intervalMs: 10_000,
     weight: 1,
     critical: true,
@@ -29,7 +30,6 @@ export function gate(more: Partial<Gate> = {}): Gate {
   return {
     queries: [query()],
     durationMs: 90_000,
-    delayMs: 0,
     windowMs: 10_000,
     staleMs: 300_000,
     providerTimeoutMs: 30_000,

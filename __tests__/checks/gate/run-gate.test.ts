@@ -99,7 +99,7 @@ describe('the loop', () => {
   })
 
   test('the first value is after the delay', async () => {
-    const { asked, run } = await play(one({}, { delayMs: 60_000 }), always(0.01))
+    const { asked, run } = await play(one({ delayMs: 60_000 }), always(0.01))
     expect(asked.map(({ at }) => at)).toEqual([60, 70, 80, 90])
     expect(run.verdict.result).toBe('passed')
   })
@@ -284,8 +284,9 @@ describe('burn rates', () => {
     ['only the short one: a spike', windowMs => (windowMs > 50_000 ? 0.05 : 0.2), 'passed '],
     ['only the long one: it is over', windowMs => (windowMs > 50_000 ? 0.2 : 0.05), 'passed '],
   ])('%s', async (_, share, verdict) => {
-    const { run } = await play({ ...burning, delayMs: 60_000 }, (_text, seconds, { windowMs }) =>
-      point(share(windowMs), START + seconds * 1_000),
+    const { run } = await play(
+      { ...burning, queries: burning.queries.map(each => ({ ...each, delayMs: 60_000 })) },
+      (_text, seconds, { windowMs }) => point(share(windowMs), START + seconds * 1_000),
     )
     expect(`${run.verdict.result} ${run.verdict.reason}`).toBe(verdict)
   })

@@ -261,6 +261,12 @@ describe('a certificate', () => {
     ports['chainless'] = await https({ key: good.key, cert: good.cert }, answer)
     const old = leaf(-2)
     ports['expired'] = await https({ key: old.key, cert: old.chain }, answer)
+    const oldRoot = makeCertificate({ name: 'Old root', authority: true, days: -1 })
+    const overdue = makeCertificate({ name: '127.0.0.1', issuer: oldRoot, days: 20 })
+    ports['overdue'] = await https({ key: overdue.key, cert: overdue.cert }, answer)
+    const own = makeCertificate({ name: '127.0.0.1', days: -2 })
+    ports['own'] = await https({ key: own.key, cert: own.cert }, answer)
+    Object.assign(env, { OLD_CA: oldRoot.cert, OWN: own.cert })
     const other = leaf(20, 'web.example.com')
     ports['other'] = await https({ key: other.key, cert: other.chain }, answer)
     ports['h2'] = await https2({ key: good.key, cert: good.chain }, answer)
@@ -282,6 +288,10 @@ describe('a certificate', () => {
     [`{tls: "127.0.0.1:good", expect: {chain: any}}`, 'passed'],
     [`{tls: "127.0.0.1:chainless", ca: CA}`, 'failed Certificate', /chain is incomplete/],
     [`{tls: "127.0.0.1:expired", ca: CA}`, 'failed Certificate', /^validity: not over, it expired on/],
+    // The root is not part of the chain whose dates are told, and nobody else trusts what it has signed.
+    [`{tls: "127.0.0.1:overdue", ca: OLD_CA}`, 'failed Certificate', /^chain: trusted, from a root that has expired$/],
+    [`{tls: "127.0.0.1:overdue", ca: OLD_CA, expect: {chain: any}}`, 'passed'],
+    [`{tls: "127.0.0.1:own", ca: OWN}`, 'failed Certificate', /^validity: not over, it expired on/],
     [`{tls: "web.example.com:other", ca: CA, resolve: 127.0.0.1}`, 'passed'],
     [`{tls: "127.0.0.1:other", ca: CA}`, 'failed Certificate', /^name: 127\.0\.0\.1, web\.example\.com$/],
     [`{get: "https://127.0.0.1:good/", tls: {ca: CA}}`, 'passed'],
@@ -295,8 +305,8 @@ describe('a certificate', () => {
     [`{get: "https://127.0.0.1:mutual/", tls: {ca: CA, cert: CERT, key: KEY}}`, 'passed'],
     [`{get: "https://127.0.0.1:mutual/", tls: {ca: CA}, failure-limit: 0}`, 'failed NoAnswer'],
   ])('%s: %s', async (...[step, told, wrong]) => {
-    const filled = step.replace(/:(good|chainless|expired|other|h2|mutual)\b/, (_, name: string) => `:${ports[name]}`)
-    const ran = await runFile(file(`- ${filled.replace(/\b(CA|CERT|KEY)\b/g, '"$${env.$1}"')}`), { env })
+    const filled = step.replace(/:(good|chainless|expired|overdue|own|other|h2|mutual)\b/, (_, name: string) => `:${ports[name]}`)
+    const ran = await runFile(file(`- ${filled.replace(/\b(OLD_CA|CA|CERT|KEY|OWN)\b/g, '"$${env.$1}"')}`), { env })
     expect(ran.told[0]).toMatch(new RegExp(`: ${told}$`))
     if (wrong !== undefined) expect(ran.wrong.join('\n')).toMatch(wrong)
   })

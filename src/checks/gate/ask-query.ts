@@ -66,8 +66,8 @@ async function askFor(asking: QueryAsking, question: Question, windowMs: number)
   return readValue(await provider.now(question, now, optionsOf(asking, windowMs)), query.aggregate, now, gate.staleMs)
 }
 
-function optionsOf({ timeoutMs, signal, deployedAt }: QueryAsking, windowMs: number): Asking {
-  return { windowMs, timeoutMs, signal, deployedAt }
+function optionsOf({ gate, timeoutMs, signal, deployedAt }: QueryAsking, windowMs: number): Asking {
+  return { windowMs, staleMs: gate.staleMs, timeoutMs, signal, deployedAt }
 }
 
 async function askValue(asking: QueryAsking): Promise<Answer> {

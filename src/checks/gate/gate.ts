@@ -61,7 +61,12 @@ export interface GateQuery {
   readonly events: { readonly question: Question; readonly minimum: number } | undefined
   /** Values that a verdict needs; undefined: half of those that were planned. */
   readonly minimumSamples: number | undefined
-  /** Time between its values. By rank at least the window: values that share their requests are no independent witnesses. */
+  /** Time before its first value, within the gate's duration: until then it would speak of the time before the gate. */
+  readonly delayMs: number
+  /**
+   * Time between its values, at least that between two data points of its provider: what is asked sooner is the same point again.
+   * By rank at least the window: values that share their requests are no independent witnesses.
+   */
   readonly intervalMs: number
   readonly weight: number
   /** Critical: the gate fails with it, whatever the others say. */
@@ -75,8 +80,6 @@ export interface GateQuery {
 export interface Gate {
   readonly queries: readonly GateQuery[]
   readonly durationMs: number
-  /** Time before the first value, within the duration: until then a window would speak of the time before the gate. */
-  readonly delayMs: number
   /** What `$window` stands for. */
   readonly windowMs: number
   /** A data point older than this is stale. */
@@ -93,8 +96,8 @@ export interface Gate {
 }
 
 /** How many values a query is asked for when all goes well. */
-export function plannedSamples(gate: Pick<Gate, 'durationMs' | 'delayMs'>, query: Pick<GateQuery, 'intervalMs'>): number {
-  return Math.floor(Math.max(0, gate.durationMs - gate.delayMs) / query.intervalMs) + 1
+export function plannedSamples(gate: Pick<Gate, 'durationMs'>, query: Pick<GateQuery, 'delayMs' | 'intervalMs'>): number {
+  return Math.floor(Math.max(0, gate.durationMs - query.delayMs) / query.intervalMs) + 1
 }
 
 /** Values a verdict on this query needs. */

@@ -1,4 +1,5 @@
 // From what stands in a check file, or in the inputs of an action, to the gate that is run: defaults, presets, one rule for each query.
+import { formatDuration } from '../../runner/duration.ts'
 import { ExpectedFailure } from '../../runner/failure.ts'
 import { foreignLine } from '../../runner/foreign-text.ts'
 import {
@@ -11,7 +12,7 @@ import {
   type Rule,
 } from './gate.ts'
 import { PRESETS, type Preset } from './presets.ts'
-import { asksForWindow } from './provider.ts'
+import { asksForWindow, periodSeconds } from './provider.ts'
 import type { GateContent, QueryContent } from './schema.ts'
 import {
   formatThreshold,
@@ -75,11 +76,13 @@ export function planGate(content: GateContent, fill: (text: string) => string = 
   const windowMs = content.window ?? DEFAULTS.windowMs
   const queries = (content.queries ?? []).flatMap(query => planQuery(query, content, provider, windowMs, fill))
   const durationMs = content.duration ?? DEFAULTS.durationMs
-  const delayMs = content.delay ?? (queries.some(({ question }) => asksForWindow(question)) ? Math.min(windowMs, durationMs) : 0)
+  const delayMs = content.delay ?? Math.min(durationMs, Math.max(0, ...queries.map(each => ownDelay(each, provider, windowMs))))
   const gate: Gate = {
-    queries: [...queries, ...(content.alarms ?? []).map(name => planAlarm(fill(name), content))],
+    queries: [
+      ...queries.map(query => ({ ...query, delayMs })),
+      ...(content.alarms ?? []).map(name => planAlarm(fill(name), content)),
+    ],
     durationMs,
-    delayMs,
     windowMs,
     staleMs: content['stale-after'] ?? DEFAULTS.staleMs,
     providerTimeoutMs: content['provider-timeout'] ?? DEFAULTS.providerTimeoutMs,
@@ -93,15 +96,24 @@ export function planGate(content: GateContent, fill: (text: string) => string = 
     const planned = plannedSamples(gate, query)
     if ((query.minimumSamples ?? 0) > planned)
       throw wrong(
-        `${query.name}: minimum-samples is ${query.minimumSamples}, and there is time for ${planned} values only; give a longer duration or a shorter interval`,
+        `${query.name}: minimum-samples is ${query.minimumSamples}, and there is time for ${planned} values only, one each ${formatDuration(query.intervalMs)}; give a longer duration or a shorter interval`,
       )
   }
   return { gate, settings: planProvider(content, provider, fill) }
 }
 
+/** How long after the gate's begin a query speaks of the time since then alone: its window, or the first whole period of CloudWatch. */
+function ownDelay({ question }: PlannedQuery, provider: ProviderSettings['provider'], windowMs: number): number {
+  const wholePeriodMs = provider === 'cloudwatch' ? 2 * periodSeconds(question) * 1_000 : 0
+  return Math.max(wholePeriodMs, asksForWindow(question) ? windowMs : 0)
+}
+
 function wrong(what: string): ExpectedFailure {
   return new ExpectedFailure('InvalidInput', `The gate is wrong, nothing was changed: ${what}.`)
 }
+
+/** When its first value is asked for all queries of a gate say together. */
+type PlannedQuery = Omit<GateQuery, 'delayMs'>
 
 /** A threshold and a baseline are two queries: each has a verdict of its own. */
 function planQuery(
@@ -110,7 +122,7 @@ function planQuery(
   provider: ProviderSettings['provider'],
   windowMs: number,
   fill: (text: string) => string,
-): GateQuery[] {
+): PlannedQuery[] {
   const { name } = content
   const inQuery = (what: string): ExpectedFailure => wrong(`query ${foreignLine(name, 80)}: ${what}`)
   const preset = content.preset === undefined ? undefined : PRESETS[content.preset]
@@ -129,10 +141,12 @@ function planQuery(
     content.threshold ?? (content.baseline === undefined && content['burn-rate'] === undefined ? preset?.threshold : undefined)
   const threshold = given === undefined ? undefined : read(given, content.unit ?? preset?.unit)
   const unit = content.unit ?? preset?.unit ?? threshold?.unit ?? 'number'
-  const intervalMs = gate.interval ?? DEFAULTS.intervalMs
-  const common: Omit<GateQuery, 'rule'> = {
+  const question = questionOf(content, preset, fill)
+  const periodMs = provider === 'cloudwatch' ? periodSeconds(question) * 1_000 : 0
+  const intervalMs = Math.max(gate.interval ?? DEFAULTS.intervalMs, periodMs)
+  const common: Omit<PlannedQuery, 'rule'> = {
     name,
-    question: questionOf(content, preset, fill),
+    question,
     unit,
     aggregate: content.aggregate,
     events: eventsOf(content, preset, fill),
@@ -148,7 +162,7 @@ function planQuery(
     const rule: Rule = { kind: 'burn-rate', objective: burnRate.objective, limit: burnRate.limit ?? DEFAULTS.burnRate }
     return [{ ...common, unit: 'number', rule }]
   }
-  const queries: GateQuery[] = threshold === undefined ? [] : [{ ...common, rule: { kind: 'threshold', threshold } }]
+  const queries: PlannedQuery[] = threshold === undefined ? [] : [{ ...common, rule: { kind: 'threshold', threshold } }]
   const { baseline } = content
   if (baseline !== undefined) {
     const ignoreText = baseline.ignore === undefined ? undefined : fill(String(baseline.ignore))
@@ -226,6 +240,7 @@ function planAlarm(name: string, gate: GateContent): GateQuery {
     aggregate: undefined,
     events: undefined,
     minimumSamples: undefined,
+    delayMs: gate.delay ?? 0,
     intervalMs: gate.interval ?? DEFAULTS.intervalMs,
     weight: 1,
     critical: true,

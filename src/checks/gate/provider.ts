@@ -35,6 +35,8 @@ export type Reading =
 export interface Asking {
   /** What `$window` stands for, in ms. */
   readonly windowMs: number
+  /** A data point older than this says nothing. */
+  readonly staleMs: number
   readonly timeoutMs: number
   readonly signal: AbortSignal
   /** When the deploy began, in ms since 1970. */
@@ -59,6 +61,16 @@ export function withWindow(text: string, windowMs: number): string {
   return text.replace(/\$window(_seconds)?\b/g, (_, plain: string | undefined) =>
     plain === undefined ? `${seconds}s` : String(seconds),
   )
+}
+
+/** The period of a CloudWatch expression that has no metric of its own, such as a SELECT. */
+const EXPRESSION_PERIOD_SECONDS = 60
+
+/** Time between two of CloudWatch's data points on the question, in seconds. An alarm has none: it has a state at any moment. */
+export function periodSeconds(question: Question): number {
+  if (question.kind === 'alarm') return 0
+  if (question.kind === 'metric') return question.metric.periodSeconds
+  return Math.max(EXPRESSION_PERIOD_SECONDS, ...Object.values(question.metrics ?? {}).map(metric => metric.periodSeconds))
 }
 
 /** Whether the question speaks of the gate's window. */

@@ -62,7 +62,7 @@ export async function runGate({ gate, providerOf, clock, signal, print }: GateOp
     provider: providerOf(query),
     measurements: [],
     memory: {},
-    nextAt: gate.delayMs,
+    nextAt: query.delayMs,
     lastPointAt: undefined,
     verdict: undefined,
     printed: '',
@@ -137,7 +137,7 @@ export async function runGate({ gate, providerOf, clock, signal, print }: GateOp
 function describeGate(gate: Gate): string[] {
   const [first] = gate.queries
   const planned = first === undefined ? 0 : plannedSamples(gate, first)
-  const from = gate.delayMs === 0 ? '' : `, the first after ${formatDuration(gate.delayMs)}`
+  const from = first === undefined || first.delayMs === 0 ? '' : `, the first after ${formatDuration(first.delayMs)}`
   return [
     `Watching ${gate.queries.length} ${gate.queries.length === 1 ? 'query' : 'queries'} for ${formatDuration(gate.durationMs)}: ${planned} ${planned === 1 ? 'value' : 'values'} each${from}`,
   ]

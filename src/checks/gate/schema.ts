@@ -216,11 +216,14 @@ export const gateSchema = z
       .optional()
       .meta({ description: 'Alarms of CloudWatch, by name: none may be in ALARM.' }),
     duration: seconds.optional().meta({ description: 'How long the release is watched. 5m unless given.' }),
-    interval: duration(200).optional().meta({ description: 'Time between two values. 15s unless given.' }),
-    window: seconds.optional().meta({ description: 'What `$window` stands for in queries. 1m unless given.' }),
-    delay: duration(0)
+    interval: duration(200)
       .optional()
-      .meta({ description: 'Time before the first value. The window, where a query has `$window`, else none.' }),
+      .meta({ description: 'Time between two values, for CloudWatch at least the period. 15s unless given.' }),
+    window: seconds.optional().meta({ description: 'What `$window` stands for in queries. 1m unless given.' }),
+    delay: duration(0).optional().meta({
+      description:
+        'Time before the first value. The window, where a query has `$window`; two periods, where the queries are for CloudWatch; else none.',
+    }),
     'stale-after': seconds.optional().meta({ description: 'A data point older than this says nothing. 5m unless given.' }),
     'provider-timeout': duration(0)
       .optional()

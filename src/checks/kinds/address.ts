@@ -1,6 +1,8 @@
 // Where a step of a check file asks: base-url, captured addresses, addresses in a cluster, and who is given credentials.
 
+import { foreignLine } from '../../runner/foreign-text.ts'
 import { parseTemplate, TemplateFault } from '../check-file/template.ts'
+import { type ClusterService, inItsEyes, isOf, namedBy, readClusterAddress } from '../cluster-service.ts'
 import { secretsOfUrl } from '../request-inputs.ts'
 import type { Scope } from '../smoke/scope.ts'
 import { StepFault, type Tools } from './kind.ts'
@@ -13,11 +15,6 @@ export interface Target {
   readonly cluster?: ClusterService | undefined
   /** For people. */
   readonly shown: string
-}
-
-export interface ClusterService {
-  readonly namespace: string
-  readonly service: string
 }
 
 /** Of these a step takes one or more. */
@@ -34,6 +31,8 @@ export function targetOf(text: string, schemes: Schemes, scope: Scope, tools: To
   const filled = scope.fillAddress(text)
   const base = tools.baseUrl
   if (filled.foreign) {
+    if (filled.service !== undefined && filled.from !== undefined)
+      return givenTarget(filled.text, filled.service, filled.from, schemes)
     const url = parse(
       filled.text,
       filled.from ?? (base === undefined || base.startsWith('k8s:') ? undefined : new URL(base)),
@@ -68,19 +67,30 @@ function parse(text: string, base: URL | undefined, schemes: Schemes): URL {
   return url
 }
 
-/** `k8s://namespace/service:port/path`; `https:service:port` where the service speaks TLS, as the API server has it. */
-const CLUSTER =
-  /^k8s:\/\/([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)\/((?:https?:)?)([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?):([a-z0-9-]{1,63})(\/[^?#]*)?(\?[^#]*)?$/
-
 function clusterTarget(text: string): Target {
-  const [, namespace = '', scheme = '', service = '', port = '', path = '/', query = ''] = CLUSTER.exec(text) ?? []
-  if (namespace === '') throw new TemplateFault('is no address in a cluster; write it like k8s://namespace/service:port/path')
-  const url = new URL(`http://localhost/api/v1/namespaces/${namespace}/services/${scheme}${service}:${port}/proxy${path}${query}`)
-  const prefix = `/api/v1/namespaces/${namespace}/services/`
-  if (!url.pathname.startsWith(`${prefix}${scheme}${service}:${port}/proxy`))
-    throw new TemplateFault('leads out of the service by its path')
-  return { url, trusted: true, cluster: { namespace, service }, shown: text }
+  const read = readClusterAddress(text)
+  if (read === undefined) throw new TemplateFault('is no address in a cluster; write it like k8s://namespace/service:port/path')
+  return targetIn(read.service, read.url)
 }
+
+function targetIn(cluster: ClusterService, url: URL): Target {
+  if (!isOf(cluster, url)) throw new TemplateFault('leads out of the service by its path')
+  return { url, trusted: true, cluster, shown: `${cluster.shown}${inItsEyes(cluster, url).href.slice(url.origin.length)}` }
+}
+
+/** An address that a Service gave is asked of that Service. One on another host is asked from here as any other. */
+function givenTarget(text: string, service: ClusterService, from: URL, schemes: Schemes): Target {
+  const url = parse(text, inItsEyes(service, from), schemes)
+  const named = namedBy(service, url)
+  if (named !== undefined) return targetIn(service, named)
+  if (LOOPBACK.test(url.hostname))
+    throw new TemplateFault(
+      `was captured as ${foreignLine(url.href, 200)}, which is this machine, and for the Service itself; let it answer with a path, or capture a part of it for k8s://namespace/service:port/\${...}`,
+    )
+  return { url, trusted: false, shown: url.href }
+}
+
+const LOOPBACK = /^(?:(?:.*\.)?localhost\.?|127\..*|0\.0\.0\.0|\[::1?\])$/
 
 /** What can be said of an address before anything is captured. @throws StepFault */
 export function checkAddress(

@@ -3,6 +3,7 @@ import { type AnswerContent, readJson } from '../answer.ts'
 import type { Finding } from '../expectation.ts'
 import { compileJsonQuery } from '../json-query.ts'
 import type { Captured } from '../verdict.ts'
+import type { Target } from './address.ts'
 import { at, type Tools } from './kind.ts'
 
 export interface Captures {
@@ -11,7 +12,11 @@ export interface Captures {
   readonly findings: readonly Finding[]
 }
 
-export type Capture = (answer: AnswerContent, from: URL | undefined, tools: Pick<Tools, 'file' | 'mask'>) => Captures
+export type Capture = (
+  answer: AnswerContent,
+  from: Pick<Target, 'url' | 'cluster'> | undefined,
+  tools: Pick<Tools, 'file' | 'mask'>,
+) => Captures
 
 /** A longer value is no name, number or address. */
 const LONGEST = 64 * 1024
@@ -45,7 +50,7 @@ export async function compileCapture(
         continue
       }
       if (file.variables.isSecret(name) && typeof value !== 'object') mask(String(value))
-      values.set(name, { value, from })
+      values.set(name, { value, from: from?.url, service: from?.cluster })
     }
     return { values, findings }
   }

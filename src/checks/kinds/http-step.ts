@@ -107,7 +107,7 @@ export async function compileHttp(
     const open = state.filter(found => !found.holds)
     if (open.length > 0)
       return { kind: 'answer', answer: seen, findings: open.map(found => ({ ...found, kind: 'state' })), pending: true }
-    const captured = capture(answer, target.url, tools)
+    const captured = capture(answer, target, tools)
     return { kind: 'answer', answer: seen, findings: [...findings, ...state, ...captured.findings], captured: captured.values }
   }
 

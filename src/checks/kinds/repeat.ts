@@ -19,6 +19,7 @@ export function repeated(ask: Ask, repeat: Repeat, requestLimitMs = ONE_REQUEST_
     const latest = started + timeoutMs
     const times: number[] = []
     let asked = 0
+    let answered = 0
     let wrong = 0
     let unconnected = 0
     let firstWrong: Attempt | undefined
@@ -27,7 +28,10 @@ export function repeated(ask: Ask, repeat: Repeat, requestLimitMs = ONE_REQUEST_
       while (asked < most && performance.now() < ends && !signal.aborted) {
         asked++
         const attempt = await ask(Math.max(1, Math.min(requestLimitMs, latest - performance.now())), signal)
+        // Who got no answer has waited for it as well.
         if (attempt.kind === 'answer') times.push(attempt.answer.ms)
+        else if (attempt.fault.stage !== 'impossible') times.push(attempt.fault.ms)
+        if (attempt.kind === 'answer') answered++
         else if (attempt.fault.stage === 'connecting') unconnected++
         if (isRight(attempt)) continue
         wrong++
@@ -36,7 +40,7 @@ export function repeated(ask: Ask, repeat: Repeat, requestLimitMs = ONE_REQUEST_
       }
     }
     await Promise.all(Array.from({ length: repeat.parallel ?? 1 }, client))
-    if (firstWrong?.kind === 'no-answer' && (unconnected === asked || times.length === 0)) return firstWrong
+    if (firstWrong?.kind === 'no-answer' && (unconnected === asked || answered === 0)) return firstWrong
     const borne = repeat['error-rate-below'] ?? 0
     const rate = asked === 0 ? 1 : wrong / asked
     const missing = repeat.requests !== undefined && asked < most && !signal.aborted

@@ -2,6 +2,7 @@
 import { ExpectedFailure } from '../../runner/failure.ts'
 import type { HttpStep } from '../check-file/smoke-schema.ts'
 import { TemplateFault } from '../check-file/template.ts'
+import type { ClusterService } from '../cluster-service.ts'
 import { parseHostPort, type TlsSettings } from '../net/open.ts'
 import { secretsOfHeaders } from '../request-inputs.ts'
 import type { Scope } from '../smoke/scope.ts'
@@ -80,10 +81,13 @@ export function fillHeaders(headers: Settings['headers'], scope: Scope): (readon
 export async function reachOf(
   target: Target,
   tools: Tools,
-): Promise<{ readonly socketPath?: string } | { readonly stage: 'impossible'; readonly code: string; readonly problem: string }> {
+): Promise<
+  | { readonly socketPath?: string; readonly service?: ClusterService }
+  | { readonly stage: 'impossible'; readonly code: string; readonly problem: string }
+> {
   if (target.cluster === undefined) return {}
   try {
-    return { socketPath: (await tools.cluster()).socketPath }
+    return { socketPath: (await tools.cluster()).socketPath, service: target.cluster }
   } catch (error) {
     if (!(error instanceof ExpectedFailure)) throw error
     return { stage: 'impossible', code: error.reason, problem: `cannot be asked from here: ${error.message}` }

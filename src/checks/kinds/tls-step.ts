@@ -42,10 +42,12 @@ export async function compileTls(
             const socket = (await openConnection(road, signal, onStage)) as TLSSocket
             try {
               const certificate = socket.getPeerCertificate(true)
+              const chain = chainOf(certificate)
+              const overdue = chain.some(each => !isValidAt(each, now()))
               const findings = [
-                ...(expect.chain === 'any' ? [] : [chainFinding(socket.authorizationError)]),
+                ...(expect.chain === 'any' ? [] : [chainFinding(socket.authorizationError, overdue)]),
                 ...names.map(name => nameFinding(name, certificate)),
-                ...chainOf(certificate).map((each, index) => validityFinding(each, index, days, now())),
+                ...chain.map((each, index) => validityFinding(each, index, days, now())),
                 ...(issuer === undefined
                   ? []
                   : [finding('certificate', 'issuer', issuer, [issuerOf(certificate)], scope, tools.redact)]),
@@ -66,12 +68,17 @@ export async function compileTls(
   }
 }
 
-function chainFinding(error: Error | string | null | undefined): Finding {
+/** `overdue`: a certificate whose dates are told by themselves is not valid now. */
+function chainFinding(error: Error | string | null | undefined, overdue: boolean): Finding {
   const code =
     typeof error === 'string' ? error : ((error as NodeJS.ErrnoException | null | undefined)?.code ?? error?.message ?? '')
-  // That it has expired, or is for another name, is told of the certificate itself.
-  const holds =
-    code === '' || code.startsWith('ERR_TLS_CERT_ALTNAME') || code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID'
+  // That it has expired, or is for another name, is told of the certificate itself; of the root it is told nowhere else.
+  const ofDates = code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID'
+  const holds = code === '' || code.startsWith('ERR_TLS_CERT_ALTNAME') || (ofDates && overdue)
+  if (ofDates && !holds) {
+    const came = `from a root that ${code === 'CERT_HAS_EXPIRED' ? 'has expired' : 'is not valid yet'}`
+    return { kind: 'certificate', what: 'chain', expected: 'trusted', came, holds }
+  }
   const came = holds ? 'it is' : explainError(Object.assign(new Error(code), { code }), 'answering').problem.replace(/^has /, '')
   return { kind: 'certificate', what: 'chain', expected: 'trusted', came, holds }
 }
@@ -89,6 +96,10 @@ function nameFinding(name: string, certificate: PeerCertificate): Finding {
     came: error === undefined ? 'it' : given,
     holds: error === undefined,
   }
+}
+
+function isValidAt({ valid_from, valid_to }: PeerCertificate, now: number): boolean {
+  return Date.parse(valid_from) <= now && now < Date.parse(valid_to)
 }
 
 function validityFinding(certificate: PeerCertificate, index: number, days: number, now: number): Finding {

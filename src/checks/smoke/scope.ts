@@ -8,11 +8,9 @@ import { literal } from '../pattern.ts'
 import type { Captured } from '../verdict.ts'
 
 /** An address with its variables filled in. `foreign`: it is a captured one as a whole, so a server has chosen where it leads. */
-export interface FilledAddress {
+export interface FilledAddress extends Pick<Captured, 'from' | 'service'> {
   readonly text: string
   readonly foreign: boolean
-  /** What a relative address is relative to, where it was captured. */
-  readonly from?: URL | undefined
 }
 
 export interface Scope {
@@ -54,7 +52,7 @@ export function createScope(variables: Variables, captures: ReadonlyMap<string, 
     fillJson,
     fillAddress: text => {
       const captured = alone(text)
-      if (captured !== undefined) return { text: textOf(captured.value), foreign: true, from: captured.from }
+      if (captured !== undefined) return { ...captured, text: textOf(captured.value), foreign: true }
       return {
         text: fillTemplate(text, name => (captures.has(name) ? asPathPart(lookUp(name), name) : lookUp(name))),
         foreign: false,

@@ -55,6 +55,7 @@ export const text =
 
 export const asking = (more: Partial<Asking> = {}): Asking => ({
   windowMs: 60_000,
+  staleMs: 300_000,
   timeoutMs: 5_000,
   signal: new AbortController().signal,
   deployedAt: 0,

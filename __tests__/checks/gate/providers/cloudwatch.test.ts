@@ -4,9 +4,13 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Aws, startAws } from '../../../../sandbox/aws/aws.ts'
 import type { CloudWatchMetric, Question } from '../../../../src/checks/gate/gate.ts'
 import { readValue } from '../../../../src/checks/gate/measurement.ts'
+import { planGate } from '../../../../src/checks/gate/plan.ts'
 import type { Provider } from '../../../../src/checks/gate/provider.ts'
 import { cloudwatch } from '../../../../src/checks/gate/providers/cloudwatch.ts'
 import { jsurl } from '../../../../src/checks/gate/providers/cloudwatch-console.ts'
+import { type GateRun, runGate } from '../../../../src/checks/gate/run-gate.ts'
+import type { GateContent, QueryContent } from '../../../../src/checks/gate/schema.ts'
+import { ManualClock } from '../../../deploy/manual-clock.ts'
 import { asking } from './answering-server.ts'
 
 let aws: Aws
@@ -98,6 +102,11 @@ describe('metrics', () => {
     expect(await ask({ kind: 'metric', metric: metric('RequestCount') }, 0, from + 30_000)).toBe('value 100')
   })
 
+  test('a period that began before the deploy is not taken', async () => {
+    const question = { kind: 'metric', metric: metric('RequestCount') } as const
+    expect([await ask(question, from), await ask(question, from + 1)]).toEqual(['value 200', 'none NoData'])
+  })
+
   test('a data point bears the end of its period, so that it is counted once', async () => {
     const reading = await provider.now({ kind: 'metric', metric: metric('RequestCount') }, now, asking())
     expect(reading.kind === 'series' ? reading.series[0]?.points.at(-1) : reading).toEqual({ at: from + PERIOD_MS, value: 200 })
@@ -112,6 +121,103 @@ describe('metrics', () => {
       asking(),
     )
     expect(reading.kind === 'series' ? reading.series[0]?.points.map(({ value }) => value) : reading).toEqual([100, 100])
+  })
+})
+
+describe('a gate at its defaults', () => {
+  const MIDNIGHT = Math.floor(from / PERIOD_MS - 600) * PERIOD_MS
+  const labels = { LoadBalancer: 'app/gate/1' }
+  /** One value a minute, from minutes before the gate to some after it. */
+  const put = (name: string, of: (minute: number) => number): Promise<unknown> =>
+    client.send(
+      new PutMetricDataCommand({
+        Namespace: 'AWS/ApplicationELB',
+        MetricData: Array.from({ length: 30 }, (_, index) => index - 10).map(minute => ({
+          MetricName: name,
+          Dimensions: Object.entries(labels).map(([Name, Value]) => ({ Name, Value })),
+          Timestamp: new Date(MIDNIGHT + minute * PERIOD_MS + 5_000),
+          Value: of(minute),
+        })),
+      }),
+    )
+  beforeAll(async () => {
+    await put('RequestCount', () => 200)
+    // Healthy until the gate begins, and bad from then on.
+    await put('HTTPCode_Target_5XX_Count', minute => (minute < 0 ? 2 : 100))
+    // The bad version before the gate, and one that is well from then on.
+    await put('TargetResponseTime', minute => (minute <= 0 ? 9 : 0.2))
+    await put('HTTPCode_Target_4XX_Count', () => 2)
+  })
+
+  const play = async (content: GateContent, offsetMs: number, lateMs = 0): Promise<GateRun> => {
+    const clock = new ManualClock(MIDNIGHT + offsetMs)
+    const { gate } = planGate({ provider: 'cloudwatch', ...content })
+    let over = false
+    const late: Provider = { ...provider, now: (question, at, asked) => provider.now(question, at - lateMs, asked) }
+    const signal = new AbortController().signal
+    const running = runGate({ gate, providerOf: () => late, clock, signal, print: () => undefined }).finally(() => {
+      over = true
+    })
+    // The simulator is real: its answers take a moment of the machine's own time, while the clock stands still.
+    while (!over) {
+      if (clock.pending === 0) await new Promise(resolve => setTimeout(resolve, 1))
+      else await clock.next()
+    }
+    return running
+  }
+
+  const errors: QueryContent = { name: 'errors', preset: 'alb/error-rate', labels }
+  const refused: QueryContent = {
+    name: 'refused',
+    query: 'FILL(refused, 0) / requests',
+    metrics: {
+      refused: { namespace: 'AWS/ApplicationELB', name: 'HTTPCode_Target_4XX_Count', dimensions: labels, statistic: 'Sum' },
+      requests: { namespace: 'AWS/ApplicationELB', name: 'RequestCount', dimensions: labels, statistic: 'Sum' },
+    },
+    threshold: '< 5%',
+  }
+  const p95: QueryContent = { name: 'p95', preset: 'alb/p95', labels }
+  const touchy: QueryContent = { ...p95, consecutive: 1 }
+
+  test.each<[string, QueryContent, offset: number, late: number, string]>([
+    ['a service that is well', refused, 0, 0, 'passed '],
+    ['one that is well, begun within a minute', refused, 31_000, 0, 'passed '],
+    ['one whose data is two minutes late', refused, 59_000, 120_000, 'passed '],
+    ['errors since the deploy', errors, 31_000, 0, 'failed ThresholdExceeded'],
+    ['errors since the deploy, told two minutes late', errors, 31_000, 120_000, 'failed ThresholdExceeded'],
+    ['a version that mends what was slow before', touchy, 31_000, 0, 'passed '],
+    ['the same, told two minutes late', touchy, 31_000, 120_000, 'passed '],
+  ])('%s', async (_, query, offset, late, verdict) => {
+    const { verdict: came } = await play({ queries: [query] }, offset, late)
+    expect(`${came.result} ${came.reason}`).toBe(verdict)
+  })
+
+  test('each period is one value, and an alarm beside them is looked at from the first moment on', async () => {
+    const { gate } = planGate({ provider: 'cloudwatch', queries: [errors], alarms: ['web-5xx'] })
+    expect(gate.queries.map(({ delayMs, intervalMs }) => [delayMs, intervalMs])).toEqual([
+      [120_000, 60_000],
+      [0, 15_000],
+    ])
+    const { queries } = await play({ queries: [refused] }, 0)
+    expect(queries[0]?.measurements.map(({ kind, at }) => `${kind} ${at / 1_000}`)).toEqual([
+      'value 120',
+      'value 180',
+      'value 240',
+      'value 300',
+    ])
+  })
+
+  test.each<[string, Partial<QueryContent>, Partial<GateContent>, [delay: number, interval: number]]>([
+    ['a longer period', { metric: { namespace: 'a', name: 'b', period: 120_000 } }, {}, [240, 120]],
+    ['a short one', { metric: { namespace: 'a', name: 'b', period: 1_000 } }, {}, [2, 15]],
+    ['a longer interval', { metric: { namespace: 'a', name: 'b' } }, { interval: 90_000 }, [120, 90]],
+    ['a delay that is given', { metric: { namespace: 'a', name: 'b' } }, { delay: 0 }, [0, 60]],
+    ['a SELECT', { query: 'SELECT AVG(x) FROM y' }, {}, [120, 60]],
+    ['less time than two periods', { metric: { namespace: 'a', name: 'b' } }, { duration: 90_000 }, [90, 60]],
+  ])('%s', (_, asked, content, expected) => {
+    const query = { name: 'q', threshold: '< 1', ...asked }
+    const [planned] = planGate({ provider: 'cloudwatch', ...content, queries: [query] }).gate.queries
+    expect([planned?.delayMs ?? 0, planned?.intervalMs ?? 0].map(ms => ms / 1_000)).toEqual(expected)
   })
 })
 

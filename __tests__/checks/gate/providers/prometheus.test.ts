@@ -2,7 +2,7 @@ import { createHash, createHmac } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { readValue } from '../../../../src/checks/gate/measurement.ts'
 import type { PrometheusSettings } from '../../../../src/checks/gate/plan.ts'
-import { prometheus } from '../../../../src/checks/gate/providers/prometheus.ts'
+import { freshOnly, prometheus } from '../../../../src/checks/gate/providers/prometheus.ts'
 import { signedHeaders } from '../../../../src/checks/gate/providers/sigv4.ts'
 import { type AnsweringServer, asking, type Handler, json, startAnsweringServer, text } from './answering-server.ts'
 
@@ -119,6 +119,54 @@ describe('what Prometheus answers', () => {
     const problem = reading.kind === 'fault' ? reading.problem : ''
     expect(problem).not.toMatch(/^\s*::|##\[|\u001b|\n/m)
     expect(problem.length).toBeLessThan(500)
+  })
+})
+
+describe('a gauge whose sender is gone', () => {
+  const FRESH = 'x{a="b"} and time() - timestamp(x{a="b"}) <= 30'
+  test.each<[string, string | undefined]>([
+    ['x{a="b"}', FRESH],
+    [' x{a="b"}\n', FRESH],
+    ['sum(x{a="b"})', `sum(${FRESH})`],
+    ['max by (pod) ( x{a="b"} )', `max by (pod) (${FRESH})`],
+    ['MIN without(pod)(x{a="b"})', `MIN without(pod)(${FRESH})`],
+    ['up', 'up and time() - timestamp(up) <= 30'],
+    [
+      'job:x:sum{a=~"}[0-9)", b!="\\"{"}',
+      'job:x:sum{a=~"}[0-9)", b!="\\"{"} and time() - timestamp(job:x:sum{a=~"}[0-9)", b!="\\"{"}) <= 30',
+    ],
+    // These speak of a window, or of more than one series by name: what is too old in them can't be told by one time.
+    ['rate(x[60s])', undefined],
+    ['sum(rate(x[60s]))', undefined],
+    ['x[60s]', undefined],
+    ['x / y', undefined],
+    ['x or vector(0)', undefined],
+    ['x offset 5m', undefined],
+    ['x @ 5', undefined],
+    ['sum(x) / sum(y)', undefined],
+    ['sum(x) by (pod)', undefined],
+    ['quantile(0.9, x)', undefined],
+    ['{job="a"}', undefined],
+    ['vector(1)', undefined],
+    ['1', undefined],
+    ['Inf', undefined],
+  ])('%s', (query, fresh) => {
+    expect(freshOnly(query, 30_000)).toBe(fresh)
+  })
+
+  test.each<[string, fresh: unknown, any: unknown, string]>([
+    ['sends on', vector('7'), vector('7'), 'value 7'],
+    ['is gone', vector(), vector('7'), 'none StaleData'],
+    ['was never there', vector(), vector(), 'none NoData'],
+    ['is gone, and so is Prometheus', vector(), failure('internal', 'no'), 'none NoData'],
+  ])('%s', async (_, fresh, any, came) => {
+    server.answer((request, response, body) => {
+      const query = new URL(request.url ?? '', 'http://server').searchParams.get('query') ?? ''
+      json(query.includes('timestamp(') ? fresh : any)(request, response, body)
+    })
+    const reading = await prometheus(settings(), {}).now({ kind: 'expression', text: 'sum(queue)' }, 1_000, asking())
+    const value = readValue(reading, undefined, 1_000, 60_000)
+    expect(value.kind === 'value' ? `value ${value.value}` : `${value.kind} ${value.reason}`).toBe(came)
   })
 })
 

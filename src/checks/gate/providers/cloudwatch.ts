@@ -4,23 +4,21 @@ import { messageOf } from '../../../runner/failure.ts'
 import { foreignLine } from '../../../runner/foreign-text.ts'
 import type { CloudWatchMetric, Question } from '../gate.ts'
 import { fault } from '../json-request.ts'
-import { type Asking, type Fault, type Provider, type Reading, withWindow } from '../provider.ts'
+import { type Asking, type Fault, type Provider, periodSeconds, type Reading, withWindow } from '../provider.ts'
 import { alarmPage, metricsPage } from './cloudwatch-console.ts'
 
 /** How far back the newest data point is looked for, in periods: services report theirs up to some minutes late. */
 const PERIODS_BACK = 10
-/** The period of an expression that has no metric of its own, such as a SELECT. */
-const PERIOD_SECONDS = 60
 const VALUE = 'value'
 
 export function cloudwatch(settings: { readonly region?: string }, env: NodeJS.ProcessEnv): Provider {
   const region = settings.region ?? env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION']
   const client = new CloudWatchClient({ ...(region === undefined ? {} : { region }), maxAttempts: 2 })
   const points = async (question: Question, from: number, to: number, asking: Asking): Promise<Reading> => {
-    const { queries, periodSeconds } = queriesOf(question, asking.windowMs)
+    const periodMs = periodSeconds(question) * 1_000
     const answer = await client.send(
       new GetMetricDataCommand({
-        MetricDataQueries: queries,
+        MetricDataQueries: queriesOf(question, asking.windowMs),
         StartTime: new Date(from),
         EndTime: new Date(to),
         ScanBy: 'TimestampAscending',
@@ -47,7 +45,7 @@ export function cloudwatch(settings: { readonly region?: string }, env: NodeJS.P
         // A data point bears the time at which its period begins, and is whole only at its end.
         points: Timestamps.flatMap((timestamp, index) => {
           const value = Values[index]
-          const at = timestamp.getTime() + periodSeconds * 1_000
+          const at = timestamp.getTime() + periodMs
           return value === undefined || at > to ? [] : [{ at, value }]
         }),
       })),
@@ -55,19 +53,28 @@ export function cloudwatch(settings: { readonly region?: string }, env: NodeJS.P
   }
   return {
     now: (question, at, asking) =>
-      safely(() =>
-        question.kind === 'alarm'
-          ? alarmState(client, question.name, at, asking)
-          : points(question, at - queriesOf(question, asking.windowMs).periodSeconds * PERIODS_BACK * 1_000, at, asking),
-      ),
+      safely(async () => {
+        if (question.kind === 'alarm') return alarmState(client, question.name, at, asking)
+        const periodMs = periodSeconds(question) * 1_000
+        const reading = await points(question, at - periodMs * PERIODS_BACK, at, asking)
+        return sinceDeploy(reading, asking.deployedAt + periodMs)
+      }),
     range: (question, from, to, _stepMs, asking) => safely(() => points(question, from, to, asking)),
     resolved: (question, windowMs) => resolved(question, windowMs),
     link: (question, from, to, windowMs) => {
       if (region === undefined) return undefined
       if (question.kind === 'alarm') return alarmPage(region, question.name)
-      return metricsPage(region, queriesOf(question, windowMs).queries, from, to)
+      return metricsPage(region, queriesOf(question, windowMs), from, to)
     },
   }
+}
+
+/** What was before the deploy began is not of its doing: the first data point that counts bears the time `earliest`. */
+function sinceDeploy(reading: Reading, earliest: number): Reading {
+  if (reading.kind !== 'series' || !reading.series.some(({ points }) => points.length > 0)) return reading
+  const series = reading.series.map(({ labels, points }) => ({ labels, points: points.filter(({ at }) => at >= earliest) }))
+  if (series.some(({ points }) => points.length > 0)) return { kind: 'series', series }
+  return { kind: 'nothing', reason: 'NoData', problem: 'gave no data of a whole period since the deploy began' }
 }
 
 async function alarmState(client: CloudWatchClient, name: string, at: number, asking: Asking): Promise<Reading> {
@@ -111,17 +118,12 @@ function metricStat(id: string, metric: CloudWatchMetric, returned: boolean): Me
   }
 }
 
-function queriesOf(
-  question: Question,
-  windowMs: number,
-): { readonly queries: MetricDataQuery[]; readonly periodSeconds: number } {
-  if (question.kind === 'alarm') return { queries: [], periodSeconds: PERIOD_SECONDS }
-  if (question.kind === 'metric')
-    return { queries: [metricStat(VALUE, question.metric, true)], periodSeconds: question.metric.periodSeconds }
-  const metrics = Object.entries(question.metrics ?? {})
-  const periodSeconds = Math.max(PERIOD_SECONDS, ...metrics.map(([, metric]) => metric.periodSeconds))
-  const expression = { Id: VALUE, Expression: withWindow(question.text, windowMs), Period: periodSeconds, ReturnData: true }
-  return { queries: [...metrics.map(([id, metric]) => metricStat(id, metric, false)), expression], periodSeconds }
+function queriesOf(question: Question, windowMs: number): MetricDataQuery[] {
+  if (question.kind === 'alarm') return []
+  if (question.kind === 'metric') return [metricStat(VALUE, question.metric, true)]
+  const metrics = Object.entries(question.metrics ?? {}).map(([id, metric]) => metricStat(id, metric, false))
+  const Expression = withWindow(question.text, windowMs)
+  return [...metrics, { Id: VALUE, Expression, Period: periodSeconds(question), ReturnData: true }]
 }
 
 function resolved(question: Question, windowMs: number): string {

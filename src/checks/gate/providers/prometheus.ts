@@ -33,7 +33,16 @@ export function prometheus(settings: PrometheusSettings, env: NodeJS.ProcessEnv)
     now: async (question, at, asking) => {
       const query = queryOf(question, asking.windowMs)
       if (typeof query !== 'string') return query
-      const reading = await ask('/api/v1/query', { query, timeout: seconds(asking.timeoutMs) }, asking)
+      const instant = (text: string): Promise<Reading> =>
+        ask('/api/v1/query', { query: text, timeout: seconds(asking.timeoutMs) }, asking)
+      const fresh = freshOnly(query, asking.staleMs)
+      const reading = await instant(fresh ?? query)
+      if (fresh !== undefined && reading.kind === 'series' && !hasData(reading) && hasData(await instant(query)))
+        return {
+          kind: 'nothing',
+          reason: 'StaleData',
+          problem: `gave no data newer than ${Math.round(asking.staleMs / 1_000)} s`,
+        }
       return reading.kind === 'series' ? { ...reading, series: reading.series.map(series => newestAt(series, at)) } : reading
     },
     range: async (question, from, to, stepMs, asking) => {
@@ -73,6 +82,26 @@ function seconds(ms: number): string {
 function queryOf(question: Question, windowMs: number): string | Fault {
   if (question.kind !== 'expression') return fault('InvalidQuery', 'is no query for Prometheus', false)
   return withWindow(question.text, windowMs)
+}
+
+const SELECTOR = /^[a-zA-Z_:][\w:]*\s*(?:\{(?:[^{}"'`]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)*\})?$/
+const AGGREGATION = /^((?:sum|min|max|avg)\s*(?:(?:by|without)\s*\([^()]*\)\s*)?\()(.*)(\))$/is
+
+/**
+ * The query for what is not older than `staleMs` alone. Prometheus looks for the newest point of a series as far back as it is set to, by default
+ * 5 minutes, and says nothing of its age: a gauge that was pushed goes on for that long after its sender's end. Undefined where the query is more
+ * than such a series, or one aggregation of some.
+ */
+export function freshOnly(query: string, staleMs: number): string | undefined {
+  const text = query.trim()
+  const [, before = '', within = text, after = ''] = AGGREGATION.exec(text) ?? []
+  const selector = within.trim()
+  if (!SELECTOR.test(selector) || /^(?:inf|nan)$/i.test(selector)) return undefined
+  return `${before}${selector} and time() - timestamp(${selector}) <= ${staleMs / 1_000}${after}`
+}
+
+function hasData(reading: Reading): boolean {
+  return reading.kind === 'series' && reading.series.some(({ points }) => points.length > 0)
 }
 
 function errorIn(document: unknown): string | undefined {
