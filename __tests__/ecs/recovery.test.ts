@@ -3,6 +3,7 @@ import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import { AwsApi } from '../../src/ecs/api.ts'
 import { finishRelease } from '../../src/ecs/finish-release.ts'
 import { type EcsRollbackTo, rollbackTarget } from '../../src/ecs/rollback-target.ts'
+import { registrable } from '../../src/ecs/task-definition.ts'
 import { markVerifiedOnEcs } from '../../src/ecs/verification.ts'
 import { createLog } from '../../src/runner/log.ts'
 import { type Ended, RUN, type Stage, setStage } from './stage.ts'
@@ -255,9 +256,10 @@ describe('what could not be put back', () => {
 })
 
 describe('rollback', () => {
-  const back = async (to: EcsRollbackTo, bad = 0): Promise<Ended> =>
+  const back = async (to: EcsRollbackTo, bad: number | ReadonlyMap<string, string> = 0, more: object = {}): Promise<Ended> =>
     stage.deploy({
       platform: {
+        ...more,
         target: rollbackTarget({
           api: new AwsApi({ region: '', clock: stage.clock, signal: never, settings: stage.aws.client }),
           cluster: 'app',
@@ -300,6 +302,33 @@ describe('rollback', () => {
     expect(await back({ tag: '3' })).toMatchObject({ result: 'deployed' })
     expect(live()).toBe('web:3')
     expect(await back({ tag: '9' })).toMatchObject({ result: 'refused', reason: 'NotFound' })
+  })
+
+  test('goes back with several services, each of a revision of its own', async () => {
+    stage = await setStage()
+    stage.push('2')
+    const { cluster } = stage.seeded
+    const { networkConfiguration, taskDefinition } = stage.service()
+    const { taskDefinition: web } = stage.aws.call('ecs:DescribeTaskDefinition', { taskDefinition }) as { taskDefinition: object }
+    const family = { ...registrable(web), family: 'worker' }
+    for (const _ of ['1', '2']) stage.aws.call('ecs:RegisterTaskDefinition', family)
+    const worker = { serviceName: 'worker', taskDefinition: 'worker', desiredCount: 1, launchType: 'FARGATE' }
+    stage.aws.call('ecs:CreateService', { cluster, networkConfiguration, ...worker })
+    await stage.aws.advance(30)
+    const both = { services: ['web', 'worker'] }
+    const { report } = await stage.deploy({ tag: '2', platform: both })
+    expect(report?.release).toBe('ecs://app/web/web:2\necs://app/worker/worker:3')
+    const wrong = new Map([
+      ['web', 'web:2'],
+      ['worker', 'web:2'],
+    ])
+    expect((await back('previous', wrong, both)).message).toMatch(/worker\/web:2 is not live, ecs:\/\/app\/worker\/worker:3 is/)
+    const bad = new Map([
+      ['web', 'web:2'],
+      ['worker', 'worker:3'],
+    ])
+    expect(await back('previous', bad, both)).toMatchObject({ result: 'deployed' })
+    expect([live('web'), live('worker')]).toEqual(['web:1', 'worker:2'])
   })
 
   test('twice goes further back, never forward to the bad one', async () => {
