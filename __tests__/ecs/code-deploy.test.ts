@@ -137,7 +137,7 @@ describe('a deployment that CodeDeploy itself ends', () => {
   test.each<[string, object, Scenario, RegExp, number | undefined]>([
     ['and rolls back', ALARMS, {}, /by CodeDeploy's rollback$/, undefined],
     ['without a rollback, with all traffic', NO_ROLLBACK, {}, /by a new deployment of CodeDeploy's$/, undefined],
-    ['without a rollback, with a tenth of the traffic', { ...NO_ROLLBACK, ...CANARY }, { faults: [denied] }, /a new deploy/, 36],
+    ['without a rollback, with a tenth of the traffic', { ...NO_ROLLBACK, ...CANARY }, { faults: [denied] }, /a new deploy/, 28],
   ])('%s', async (_, group, scenario, how, calmAt) => {
     const on = await codeDeploys({}, group)
     on.aws.call('cloudwatch:PutMetricAlarm', { AlarmName: 'errors' })
@@ -146,9 +146,9 @@ describe('a deployment that CodeDeploy itself ends', () => {
     }
     const ended = await deploy(on, {
       scenario,
-      options: { stableForMs: 60_000 },
+      options: { stableForMs: 40_000 },
       during: at => {
-        at(30, alarm('ALARM'))
+        at(22, alarm('ALARM'))
         if (calmAt !== undefined) at(calmAt, alarm('OK'))
       },
     })
