@@ -14,7 +14,7 @@ afterEach(async () => {
   stage = undefined
 })
 
-async function codeDeploys(scenario: Scenario = {}): Promise<Stage> {
+async function codeDeploys(scenario: Scenario = {}, group: object = {}): Promise<Stage> {
   const made = await setStage({ seed: { loadBalancer: true, with: { deploymentController: { type: 'CODE_DEPLOY' } } }, scenario })
   stage = made
   const pair = {
@@ -33,6 +33,7 @@ async function codeDeploys(scenario: Scenario = {}): Promise<Stage> {
     blueGreenDeploymentConfiguration: {
       terminateBlueInstancesOnDeploymentSuccess: { action: 'TERMINATE', terminationWaitTimeInMinutes: 60 },
     },
+    ...group,
   })
   made.push('2')
   return made
@@ -79,13 +80,12 @@ describe('a service that CodeDeploy deploys', () => {
     expect(live(on)).toBe('web:1')
   })
 
-  test('that a killed run left is stopped by the post step', async () => {
+  test.each<[string, Scenario]>([
+    ['has not stopped', { faults: [{ action: 'codedeploy:StopDeployment', error: 'connection', times: 1 }] }],
+    ['has stopped', {}],
+  ])('that a killed run %s is stopped once, by the run or its post step', async (_, scenario) => {
     const on = await codeDeploys()
-    const { report } = await deploy(on, {
-      cancelAt: 8,
-      endAt: 8,
-      scenario: { faults: [{ action: 'codedeploy:StopDeployment', error: 'connection', times: 1 }] },
-    })
+    const { report } = await deploy(on, { cancelAt: 8, endAt: 8, scenario })
     expect(report?.unfinished).toBe(true)
     const never = new AbortController().signal
     const log = createLog(() => undefined)
@@ -102,6 +102,10 @@ describe('a service that CodeDeploy deploys', () => {
     await on.aws.advance(120)
     expect(live(on)).toBe('web:1')
     expect(on.service().taskSets).toHaveLength(1)
+    const { deployments } = on.aws.call('codedeploy:ListDeployments', {}) as { deployments: string[] }
+    expect(deployments).toHaveLength(2)
+    const stops = on.aws.calls.list.filter(({ action, error }) => action === 'codedeploy:StopDeployment' && error === undefined)
+    expect(stops).toHaveLength(1)
   })
 
   test('takes nothing but a revision', async () => {
@@ -120,6 +124,47 @@ describe('a service that CodeDeploy deploys', () => {
     const ended = await deploy(on, { platform: { codeDeploy: { application: 'none', group: '' } } })
     expect(ended.message).toMatch(/CodeDeploy has no application none with a deployment group DgpECS-app-web/)
     expect(live(on)).toBe('web:1')
+  })
+})
+
+describe('a deployment that CodeDeploy itself ends', () => {
+  const ALARMS = { alarmConfiguration: { enabled: true, alarms: [{ name: 'errors' }] } }
+  const NO_ROLLBACK = { ...ALARMS, autoRollbackConfiguration: { enabled: false } }
+  const CANARY = { deploymentConfigName: 'ECSCanary10Percent1Minutes' }
+  // Then the alarm has to be over.
+  const refusal = { action: 'codedeploy:CreateDeployment', error: 'AccessDeniedException', skip: 1, times: 1 }
+  const denied = { ...refusal, message: 'not authorized to perform: codedeploy:UpdateDeploymentGroup' }
+  test.each<[string, object, Scenario, RegExp, number | undefined]>([
+    ['and rolls back', ALARMS, {}, /by CodeDeploy's rollback$/, undefined],
+    ['without a rollback, with all traffic', NO_ROLLBACK, {}, /by a new deployment of CodeDeploy's$/, undefined],
+    ['without a rollback, with a tenth of the traffic', { ...NO_ROLLBACK, ...CANARY }, { faults: [denied] }, /a new deploy/, 28],
+  ])('%s', async (_, group, scenario, how, calmAt) => {
+    const on = await codeDeploys({}, group)
+    on.aws.call('cloudwatch:PutMetricAlarm', { AlarmName: 'errors' })
+    const alarm = (StateValue: string) => (): void => {
+      on.aws.call('cloudwatch:SetAlarmState', { AlarmName: 'errors', StateValue, StateReason: 'x' })
+    }
+    const ended = await deploy(on, {
+      scenario,
+      options: { stableForMs: 40_000 },
+      during: at => {
+        at(22, alarm('ALARM'))
+        if (calmAt !== undefined) at(calmAt, alarm('OK'))
+      },
+    })
+    expect(ended).toMatchObject({ result: 'rolled-back', reason: 'AlarmTriggered' })
+    expect(ended.report?.restored.join()).toMatch(how)
+    expect(live(on)).toBe('web:1')
+  })
+
+  test('before any traffic leaves the old tasks as they are', async () => {
+    const on = await codeDeploys({ images: { 'web:2': { exit: { code: 1, after: 1 } } } }, NO_ROLLBACK)
+    on.aws.call('cloudwatch:PutMetricAlarm', { AlarmName: 'errors' })
+    const state = { AlarmName: 'errors', StateValue: 'ALARM', StateReason: 'x' }
+    const ended = await deploy(on, { during: at => at(3, () => on.aws.call('cloudwatch:SetAlarmState', state)) })
+    expect(ended).toMatchObject({ result: 'rolled-back', reason: 'AlarmTriggered' })
+    expect(ended.report?.restored).toEqual(['service/web runs web:1 already'])
+    expect(on.aws.calls.count('codedeploy:CreateDeployment')).toBe(1)
   })
 })
 

@@ -10,6 +10,7 @@ const BY_AWS = [
   'codedeploy:GetApplicationRevision',
   'codedeploy:GetDeploymentConfig',
   'codedeploy:RegisterApplicationRevision',
+  'codedeploy:UpdateDeploymentGroup',
   'iam:PassRole',
 ]
 /** Everybody may call it. */

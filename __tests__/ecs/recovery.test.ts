@@ -3,6 +3,7 @@ import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import { AwsApi } from '../../src/ecs/api.ts'
 import { finishRelease } from '../../src/ecs/finish-release.ts'
 import { type EcsRollbackTo, rollbackTarget } from '../../src/ecs/rollback-target.ts'
+import { registrable } from '../../src/ecs/task-definition.ts'
 import { markVerifiedOnEcs } from '../../src/ecs/verification.ts'
 import { createLog } from '../../src/runner/log.ts'
 import { type Ended, RUN, type Stage, setStage } from './stage.ts'
@@ -194,10 +195,71 @@ test('of several services all are put back when one fails', async () => {
   expect(ended.report?.release).toBe('ecs://app/web/web:2\necs://app/worker/web:2')
 })
 
+describe('what could not be put back', () => {
+  const settings = { forceNewDeployment: false, circuitBreaker: 'keep' as const, alarms: [], desiredCount: 3 }
+  const undo = (): number => stage.service().tags?.filter(({ key }) => key?.startsWith('deploy-actions:undo')).length ?? 0
+  const crashes = { images: { 'web:2': { exit: { code: 1, after: 1 } } } }
+
+  test('is named beside what was, each with its command', async () => {
+    const denied = (action: string, more = {}) => ({ action, error: 'AccessDeniedException', ...more })
+    // Of four updates the last: two services are deployed, then put back.
+    const faults = [denied('ecs:StopServiceDeployment'), denied('ecs:UpdateService', { skip: 3 })]
+    stage = await setStage({ scenario: crashes })
+    stage.push('2')
+    const { cluster, taskDefinition } = stage.seeded
+    const { networkConfiguration } = stage.service()
+    const worker = { serviceName: 'worker', desiredCount: 2, launchType: 'FARGATE' }
+    stage.aws.call('ecs:CreateService', { cluster, taskDefinition, networkConfiguration, ...worker })
+    await stage.aws.advance(30)
+    const ended = await stage.deploy({ tag: '2', platform: { services: ['web', 'worker'] }, scenario: { ...crashes, faults } })
+    const [back, bad] = live('web') === 'web:1' ? ['web', 'worker'] : ['worker', 'web']
+    expect([live(back), live(bad)]).toEqual(['web:1', 'web:2'])
+    expect(ended.message).toMatch(
+      new RegExp(
+        `PUTTING BACK FAILED, .*: service/${bad}: The role may not call ecs:UpdateService.* Put back was service/${back} to web:1, by a new deployment\\. Remove the cause, then run the rollback action with to: previous, or the commands`,
+      ),
+    )
+    expect(ended.report?.remedies).toEqual([`aws ecs update-service --cluster app --service ${bad} --task-definition web:1`])
+  })
+
+  test.each<['rollback' | 'keep', string, number, number, string]>([
+    ['rollback', 'pending web:2 before web:1', 1, 2, 'web:1'],
+    ['keep', 'failed web:2 before web:1', 0, 3, 'web:2'],
+  ])('is still to be done by the post step, with on-failure: %s', async (onFailure, note, kept, count, revision) => {
+    stage = await setStage()
+    stage.push('2')
+    const away = (action: string, skip = 0) => ({ action, error: 'connection', skip, until: 180 })
+    const ended = await stage.deploy({
+      tag: '2',
+      target: { settings },
+      options: { onFailure, timeoutMs: 60_000 },
+      scenario: { ...crashes, faults: [away('ecs:UpdateService', 1), away('ecs:StopServiceDeployment')] },
+    })
+    expect([ended.report?.unfinished, tag('deploy-actions:release'), undo()]).toEqual([onFailure === 'rollback', note, kept])
+    if (onFailure === 'rollback') {
+      expect(ended.message).toMatch(/the commands in the job summary; the rollback action would not put back desiredCount\./)
+      expect(ended.report?.remedies).toEqual([expect.stringMatching(/--task-definition web:1 --desired-count 2$/)])
+    }
+    await stage.aws.advance(180)
+    const runner = {
+      env: { ...RUN, STATE_release: 'ecs://app/web/web:2' },
+      workspace: '',
+      temporary: '',
+      log,
+      cancelled: never,
+      ending: never,
+      saveState: () => undefined,
+    }
+    await stage.drive(finishRelease(runner, { clock: stage.clock, settings: stage.aws.client }))
+    expect([stage.service().desiredCount, live(), undo()]).toEqual([count, revision, 0])
+  })
+})
+
 describe('rollback', () => {
-  const back = async (to: EcsRollbackTo, bad = 0): Promise<Ended> =>
+  const back = async (to: EcsRollbackTo, bad: number | ReadonlyMap<string, string> = 0, more: object = {}): Promise<Ended> =>
     stage.deploy({
       platform: {
+        ...more,
         target: rollbackTarget({
           api: new AwsApi({ region: '', clock: stage.clock, signal: never, settings: stage.aws.client }),
           cluster: 'app',
@@ -240,6 +302,33 @@ describe('rollback', () => {
     expect(await back({ tag: '3' })).toMatchObject({ result: 'deployed' })
     expect(live()).toBe('web:3')
     expect(await back({ tag: '9' })).toMatchObject({ result: 'refused', reason: 'NotFound' })
+  })
+
+  test('goes back with several services, each of a revision of its own', async () => {
+    stage = await setStage()
+    stage.push('2')
+    const { cluster } = stage.seeded
+    const { networkConfiguration, taskDefinition } = stage.service()
+    const { taskDefinition: web } = stage.aws.call('ecs:DescribeTaskDefinition', { taskDefinition }) as { taskDefinition: object }
+    const family = { ...registrable(web), family: 'worker' }
+    for (const _ of ['1', '2']) stage.aws.call('ecs:RegisterTaskDefinition', family)
+    const worker = { serviceName: 'worker', taskDefinition: 'worker', desiredCount: 1, launchType: 'FARGATE' }
+    stage.aws.call('ecs:CreateService', { cluster, networkConfiguration, ...worker })
+    await stage.aws.advance(30)
+    const both = { services: ['web', 'worker'] }
+    const { report } = await stage.deploy({ tag: '2', platform: both })
+    expect(report?.release).toBe('ecs://app/web/web:2\necs://app/worker/worker:3')
+    const wrong = new Map([
+      ['web', 'web:2'],
+      ['worker', 'web:2'],
+    ])
+    expect((await back('previous', wrong, both)).message).toMatch(/worker\/web:2 is not live, ecs:\/\/app\/worker\/worker:3 is/)
+    const bad = new Map([
+      ['web', 'web:2'],
+      ['worker', 'worker:3'],
+    ])
+    expect(await back('previous', bad, both)).toMatchObject({ result: 'deployed' })
+    expect([live('web'), live('worker')]).toEqual(['web:1', 'worker:2'])
   })
 
   test('twice goes further back, never forward to the bad one', async () => {

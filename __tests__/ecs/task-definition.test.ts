@@ -6,6 +6,7 @@ import {
   type Definition,
   describeDifference,
   differences,
+  diffOf,
   essentialOf,
   type Overrides,
   registrable,
@@ -101,6 +102,28 @@ describe('differs', () => {
     ['a secret', {}, { secrets: [{ name: 'A', valueFrom: 'arn:x' }] }, 'secrets.A app: none -> arn:x'],
   ])('%s', (_, a, b, says) => {
     expect(differences(definition(a), definition(b)).map(describeDifference)).toEqual([says])
+  })
+  const said = (before: object, after: object): readonly string[] => {
+    const found = differences(definition(before), definition(after))
+    return [...found.map(describeDifference), diffOf(found)]
+  }
+  test.each<[string, object, object, string, string]>([
+    ['that changed', { API_KEY: 'old' }, { API_KEY: 'new' }, '*** -> ***', '- {}: ***\n+ {}: ***'],
+    ['that is new', {}, { API_KEY: 'new' }, 'none -> ***', '+ {}: ***'],
+    ['that is gone', { API_KEY: 'old' }, {}, '*** -> none', '- {}: ***'],
+  ])('a variable %s, not what it is where its name says that it is secret', (_, before, after, plan, diff) => {
+    const of = (variables: object) => ({ environment: Object.entries(variables).map(([name, value]) => ({ name, value })) })
+    const path = 'containers.app.environment.API_KEY'
+    expect(said(of(before), of(after))).toEqual([`environment.API_KEY app: ${plan}`, diff.replaceAll('{}', path)])
+  })
+  test('an option of a log driver, not what it is where its name says that it is secret', () => {
+    const of = (token: string) => ({ logConfiguration: { logDriver: 'splunk', options: { 'splunk-token': token } } })
+    expect(said(of('old'), of('new'))[0]).toBe('logConfiguration.options.splunk-token app: *** -> ***')
+  })
+  test('where a secret is kept, and a variable whose name says nothing of a secret', () => {
+    const before = { environment: [{ name: 'LEVEL', value: 'info' }], secrets: [{ name: 'TOKEN', valueFrom: 'arn:1' }] }
+    const after = { environment: [{ name: 'LEVEL', value: 'debug' }], secrets: [{ name: 'TOKEN', valueFrom: 'arn:2' }] }
+    expect(said(before, after).slice(0, 2)).toEqual(['environment.LEVEL app: info -> debug', 'secrets.TOKEN app: arn:1 -> arn:2'])
   })
   test('a container that is new, or gone', () => {
     const alone = { ...definition(), containerDefinitions: [app] }

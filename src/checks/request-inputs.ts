@@ -1,5 +1,6 @@
 // The inputs that make up the request: its address and headers, and the parts of them that nobody may see.
 import { InputFault } from '../runner/inputs.ts'
+import { SECRET_NAME } from '../runner/secret-name.ts'
 
 /** @throws InputFault; its message never repeats a URL that may hold a password */
 export function parseUrl(raw: string): URL {
@@ -26,7 +27,6 @@ export function secretsOfUrl(raw: string): readonly string[] {
   return [password === '' ? user : password, ...values, ...values.map(encodeURIComponent)].filter(secret => secret !== '')
 }
 
-const SECRET_NAME = /auth|cookie|token|key|secret|passw|pwd|session|signature|^sig$|credential|jwt/i
 const HEADER_NAME = /^[!#$%&'*+.^_`|~\w-]+$/
 /** These say how the message is framed or the connection kept: that is ours to decide. */
 const OURS = new Set(['connection', 'content-length', 'transfer-encoding', 'upgrade', 'keep-alive', 'te', 'trailer', 'expect'])

@@ -37,13 +37,18 @@ export function withTaskSets(service: Service): Service {
   }
 }
 
-/** @returns CodeDeploy's name of the deployment, `d-…` */
+/**
+ * `puttingBack`: the group's alarms are not looked at, for the release that is taken away may have set them off. Who may not call UpdateDeploymentGroup may
+ * not ask for that, and is deployed with them.
+ * @returns CodeDeploy's name of the deployment, `d-…`
+ */
 export async function createCodeDeployment(
   api: AwsApi,
   names: CodeDeployNames,
   cluster: string,
   service: Service,
   taskDefinition: string,
+  puttingBack: boolean,
 ): Promise<string> {
   const { application, group } = resolved(names, cluster, service.serviceName ?? '')
   const [balancer] = service.loadBalancers ?? []
@@ -67,10 +72,13 @@ export async function createCodeDeployment(
       deploymentGroupName: group,
       revision: { revisionType: 'AppSpecContent', appSpecContent: { content } },
       description: 'deploy-actions',
+      ...(puttingBack ? { overrideAlarmConfiguration: { enabled: false } } : {}),
     })
     return deploymentId ?? ''
   } catch (error) {
     if (!(error instanceof AwsFailure)) throw error
+    if (puttingBack && error.reason === 'Forbidden')
+      return createCodeDeployment(api, names, cluster, service, taskDefinition, false)
     if (/^(ApplicationDoesNotExist|DeploymentGroupDoesNotExist)/.test(error.code))
       throw new ExpectedFailure(
         'NotFound',
@@ -124,6 +132,21 @@ export async function stopCodeDeployment(api: AwsApi, deploymentId: string): Pro
     if (error instanceof AwsFailure && /^DeploymentAlreadyCompleted/.test(error.code)) return false
     throw error
   }
+}
+
+/**
+ * Whether CodeDeploy puts the old task set back by itself: this deployment is its rollback, or has one. It names that one only a moment after the end of the
+ * deployment, so that what it was told to roll back counts as well.
+ */
+export async function codeDeployRollsBack(api: AwsApi, deploymentId: string): Promise<boolean> {
+  const { deploymentInfo: info = {} } = await api.call('codedeploy', 'GetDeployment', { deploymentId })
+  const { rollbackDeploymentId, rollbackTriggeringDeploymentId } = info.rollbackInfo ?? {}
+  if (rollbackDeploymentId !== undefined || rollbackTriggeringDeploymentId !== undefined) return true
+  const { enabled = false, events = [] } = info.autoRollbackConfiguration ?? {}
+  const alarm = info.errorInformation?.code === 'ALARM_ACTIVE'
+  if (info.status === 'Stopped')
+    return enabled && events.includes(alarm ? 'DEPLOYMENT_STOP_ON_ALARM' : 'DEPLOYMENT_STOP_ON_REQUEST')
+  return enabled && info.status === 'Failed' && events.includes(alarm ? 'DEPLOYMENT_STOP_ON_ALARM' : 'DEPLOYMENT_FAILURE')
 }
 
 /** The deployment that a killed run left under way; empty where there is none. */

@@ -44,6 +44,7 @@ export interface Passage {
   readonly keepsStatus: boolean
   /** True where ECS's own rollback leads to `before`: it goes to the last revision whose deployment was complete. */
   readonly ecsKnows: boolean
+  readonly byCodeDeploy: boolean
   /** What is to run; undefined until it is registered. */
   revision: Revision | undefined
   digests: Readonly<Record<string, string>>
@@ -52,8 +53,8 @@ export interface Passage {
   /** CodeDeploy's name of the deployment; empty where it made none. */
   codeDeployment: string
   touched: boolean
-  /** How it was put back. */
-  restored: 'no' | 'by ecs' | 'by us' | 'left'
+  /** How it was put back; `failed` where it could not be, and is still to be. */
+  restored: 'no' | 'failed' | 'by ecs' | 'by us' | 'left'
 }
 
 /** Whether the release does anything to the service, or has to finish what a killed run began. */
@@ -86,6 +87,7 @@ export function passageOf(
     forced: wanted.settings.forceNewDeployment || change.input.capacityProviderStrategy !== undefined,
     keepsStatus: wanted.revision !== undefined,
     ecsKnows: before.arn === live.arn && primary?.rolloutState !== 'IN_PROGRESS' && primary?.rolloutState !== 'FAILED',
+    byCodeDeploy: isCodeDeploys(service),
     revision: wanted.revision ?? (same ? live : undefined),
     digests: {},
     deployment: '',

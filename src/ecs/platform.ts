@@ -6,7 +6,7 @@ import { lockHolder } from '../deploy/lock-holder.ts'
 import type { Culprit, Plan, Platform, Proof, ReleaseStatus } from '../deploy/platform.ts'
 import { formatReleaseAddress } from '../deploy/release-address.ts'
 import type { Pause, Verdict } from '../deploy/verdict.ts'
-import { ExpectedFailure, messageOf } from '../runner/failure.ts'
+import { ExpectedFailure } from '../runner/failure.ts'
 import type { Log } from '../runner/log.ts'
 import { runAddress } from '../runner/run-address.ts'
 import { type AwsApi, AwsFailure } from './api.ts'
@@ -28,6 +28,7 @@ import {
   type Wanted,
 } from './passage.ts'
 import { type CodeDeployContext, deployByCodeDeploy, PuttingBack } from './putting-back.ts'
+import { type NotPutBack, notPutBack } from './remedy.ts'
 import { ServiceLock } from './service-lock.ts'
 import { ServiceWatch } from './service-watch.ts'
 import {
@@ -74,6 +75,8 @@ export class EcsPlatform implements Platform {
   readonly #puttingBack: PuttingBack
   #services: readonly Service[] | undefined
   #passages: readonly Passage[] = []
+  /** What was put back, for people. */
+  readonly #putBack: string[] = []
 
   constructor(options: EcsPlatformOptions) {
     const { api, cluster, services, codeDeploy = { application: '', group: '' }, env, clock, log, cancelled } = options
@@ -108,7 +111,7 @@ export class EcsPlatform implements Platform {
         const note = unfinished[index]
         if (note === undefined || note.before === '') return revision
         log.info(
-          `Release ${note.revision} of service ${live[index]?.name} was never finished: its run died in the middle. It is taken up by this one.`,
+          `Release ${note.revision} of service ${live[index]?.name} was never finished: its run died in the middle, or could not put it back. It is taken up by this one.`,
         )
         return note.before === revision.name ? revision : await readRevision(api, note.before).catch(() => revision)
       }),
@@ -278,34 +281,26 @@ export class EcsPlatform implements Platform {
 
   async restore(): Promise<readonly string[]> {
     this.#lock.lost.throwIfAborted()
-    const failures: unknown[] = []
-    const done: string[] = []
+    const failures: NotPutBack[] = []
     await Promise.all(
       this.#passages
-        .filter(({ touched }) => touched)
+        // Asked once more it goes on with what is left.
+        .filter(({ touched, restored }) => touched && (restored === 'no' || restored === 'failed'))
         .map(async passage => {
           try {
-            done.push(await this.#puttingBack.putBack(passage))
+            this.#putBack.push(await this.#puttingBack.putBack(passage))
           } catch (error) {
-            failures.push(error)
+            passage.restored = 'failed'
+            failures.push({ passage, error })
           }
         }),
     )
-    const first = failures[0]
-    if (first !== undefined) {
-      const more = failures.length > 1 ? ` (and ${failures.length - 1} more services)` : ''
-      const reason = first instanceof ExpectedFailure ? first.reason : 'InternalError'
-      const { cluster } = this.#options
-      throw new ExpectedFailure(
-        reason,
-        `${messageOf(first).replace(/\.$/, '')}${more}. Remove the cause, then run the rollback action with to: previous, or aws ecs update-service --cluster ${cluster} --service ${this.#passages[0]?.name} --task-definition ${this.#passages[0]?.before.name}.`,
-        { cause: first },
-      )
-    }
+    this.#lock.lost.throwIfAborted()
+    if (failures.length > 0) throw notPutBack(this.#options.cluster, failures, this.#putBack)
     const touched = this.#passages.filter(passage => passage.touched)
     if (touched.length > 0 && touched.every(({ restored }) => restored === 'left'))
       throw new ExpectedFailure('Superseded', 'Nothing was put back: what is live now is the other deployment.')
-    return done
+    return this.#putBack
   }
 
   async record(status: ReleaseStatus, message: string): Promise<void> {
@@ -317,6 +312,8 @@ export class EcsPlatform implements Platform {
         const revision = passage.revision ?? passage.live
         if (passage.restored === 'left') return
         if (passage.restored === 'by ecs') await this.#putBackSettings(passage)
+        // The note stays, and what is to be put back with it: whoever comes next takes it up.
+        const unfinished = passage.restored === 'failed'
         const own =
           status === 'deployed' && passage.keepsStatus
             ? []
@@ -327,10 +324,13 @@ export class EcsPlatform implements Platform {
           replaced
             ? this.#tag(passage.live.arn, [{ key: statusTag(cluster, passage.name), value: this.#stamp('rolled-back') }])
             : undefined,
-          this.#tag(passage.arn, [
-            { key: RELEASE_TAG, value: releaseValue({ status, revision: revision.name, before: passage.before.name }) },
-          ]),
+          unfinished
+            ? undefined
+            : this.#tag(passage.arn, [
+                { key: RELEASE_TAG, value: releaseValue({ status, revision: revision.name, before: passage.before.name }) },
+              ]),
         ])
+        if (unfinished) return
         const keys = undoKeys(undoTags(passage.undo))
         if (keys.length > 0) await api.call('ecs', 'UntagResource', { resourceArn: passage.arn, tagKeys: [...keys] })
       }),
@@ -376,6 +376,7 @@ export class EcsPlatform implements Platform {
           forced: false,
           keepsStatus: false,
           ecsKnows: true,
+          byCodeDeploy: isCodeDeploys(service),
           revision,
           digests: {},
           deployment: primary?.taskDefinition === revision.arn ? (primary.id ?? '') : '',

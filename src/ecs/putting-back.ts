@@ -8,6 +8,7 @@ import { type AwsApi, AwsFailure } from './api.ts'
 import {
   activeCodeDeployment,
   type CodeDeployNames,
+  codeDeployRollsBack,
   createCodeDeployment,
   isCodeDeploys,
   readCodeDeployment,
@@ -44,10 +45,12 @@ export async function deployByCodeDeploy(
   passage: Passage,
   revision: Revision,
   service: Service,
+  puttingBack = false,
 ): Promise<void> {
   const since = clock.now()
-  passage.codeDeployment = await createCodeDeployment(api, codeDeploy, cluster, service, revision.arn)
-  expectOf(watch, passage, revision, service, since, '', { codeDeployment: passage.codeDeployment })
+  passage.codeDeployment = await createCodeDeployment(api, codeDeploy, cluster, service, revision.arn, puttingBack)
+  const more = { codeDeployment: passage.codeDeployment, ...(puttingBack ? { digests: {} } : {}) }
+  expectOf(watch, passage, revision, service, since, '', more)
 }
 
 /** Whatever way is taken, the watch is told what is to come of it, and the passage how it was put back. */
@@ -122,21 +125,34 @@ export class PuttingBack {
     return `service/${passage.name} to ${passage.before.name}, by a new deployment`
   }
 
-  /** CodeDeploy puts the old task set back where it is at it; where it has ended well, the old revision is deployed again. */
+  /** CodeDeploy puts the old task set back where it is at it; where it has ended without that, the old revision is deployed again. */
   async #byCodeDeploy(passage: Passage, service: Service): Promise<string> {
     const { api, cluster, clock, codeDeploy } = this.#options
-    const id = passage.codeDeployment || (await activeCodeDeployment(api, codeDeploy, cluster, passage.name))
-    const primary = primaryOf({ service })
-    const stopped = id !== '' && (await stopCodeDeployment(api, id))
-    const ended = id === '' || stopped ? undefined : await readCodeDeployment(api, id, cluster, passage.name)
-    if (!stopped && (ended === undefined || ended.status === 'Succeeded') && primary?.taskDefinition !== passage.before.arn) {
-      await deployByCodeDeploy(this.#options, passage, passage.before, service)
+    const own = passage.codeDeployment
+    const id = own || (await activeCodeDeployment(api, codeDeploy, cluster, passage.name))
+    // Of a killed run it may be at its rollback by now, which nobody must stop.
+    const rollsBack =
+      id !== '' &&
+      ((own === '' && (await codeDeployRollsBack(api, id))) ||
+        (await stopCodeDeployment(api, id)) ||
+        (await codeDeployRollsBack(api, id)))
+    const live = primaryOf({ service })?.taskDefinition
+    if (!rollsBack && (live !== passage.before.arn || (id !== '' && (await this.#hasTraffic(id, passage.name))))) {
+      await deployByCodeDeploy(this.#options, passage, passage.before, service, true)
       passage.restored = 'by us'
       return `service/${passage.name} to ${passage.before.name}, by a new deployment of CodeDeploy's`
     }
     passage.restored = 'by ecs'
     expectOf(this.#options.watch, passage, passage.before, service, clock.now(), '', { rollsBack: true, digests: {} })
-    return `service/${passage.name} to ${passage.before.name}, by CodeDeploy's rollback`
+    return rollsBack
+      ? `service/${passage.name} to ${passage.before.name}, by CodeDeploy's rollback`
+      : `service/${passage.name} runs ${passage.before.name} already`
+  }
+
+  /** Whether a deployment that failed has left some of the traffic to its task set, though the old one is primary still. */
+  async #hasTraffic(id: string, service: string): Promise<boolean> {
+    const { status, traffic = 0 } = await readCodeDeployment(this.#options.api, id, this.#options.cluster, service)
+    return status !== 'Succeeded' && traffic > 0
   }
 
   /** Undefined where it may not be read. */

@@ -16,8 +16,8 @@ export interface RollbackTargetOptions {
   readonly api: AwsApi
   readonly cluster: string
   readonly to: EcsRollbackTo
-  /** The revision that is to be taken away; 0 for whatever is live. */
-  readonly bad: number
+  /** The revision that is to be taken away: its number, 0 for whatever is live, or `family:revision` by service. */
+  readonly bad: number | ReadonlyMap<string, string>
   /** Called with what was chosen of each service. */
   readonly onChosen: (service: string, live: Revision, chosen: Revision) => void
 }
@@ -48,11 +48,9 @@ async function choose(
 ): Promise<Revision> {
   const address = (revision: string): string => `ecs://${cluster}/${name}/${revision}`
   const [family = '', number = '0'] = live.name.split(':')
-  if (bad !== 0 && bad !== Number(number))
-    throw new ExpectedFailure(
-      'NotFound',
-      `${address(`${family}:${bad}`)} is not live, ${address(live.name)} is; nothing was changed.`,
-    )
+  const meant = (typeof bad === 'number' ? bad !== 0 && `${family}:${bad}` : bad.get(name)) || live.name
+  if (meant !== live.name)
+    throw new ExpectedFailure('NotFound', `${address(meant)} is not live, ${address(live.name)} is; nothing was changed.`)
   const wanted =
     typeof to === 'number'
       ? `${family}:${to}`

@@ -52,6 +52,7 @@ export class ServiceLock {
       if (held === undefined) {
         this.#arns = services.flatMap(({ serviceArn }) => serviceArn ?? [])
         await this.#write()
+        this.#renewIn(RENEW_MS)
         return services
       }
       if (signal.aborted)
@@ -117,10 +118,24 @@ export class ServiceLock {
         }
       }),
     )
+  }
+
+  #renewIn(ms: number, failed = false): void {
     this.#stopRenewing?.()
-    if (this.#arns.length === 0) return
-    this.#stopRenewing = clock.after(RENEW_MS, () => {
-      this.#renewing = this.#write().catch(() => undefined)
+    if (this.#arns.length === 0 || this.#lost.signal.aborted) return
+    this.#stopRenewing = this.#options.clock.after(ms, () => {
+      this.#renewing = this.#renew(failed)
     })
+  }
+
+  /** However it goes, the next renewal follows. Since one that failed the lock may have run out, and be somebody else's by now. */
+  async #renew(failed: boolean): Promise<void> {
+    try {
+      if (failed) this.assertHeld(await this.#options.describe())
+      await this.#write()
+      this.#renewIn(RENEW_MS)
+    } catch {
+      this.#renewIn(ASK_AGAIN_MS, true)
+    }
   }
 }

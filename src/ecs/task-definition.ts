@@ -3,6 +3,7 @@ import type { ContainerDefinition, RegisterTaskDefinitionCommandInput, TaskDefin
 import { closest } from '../runner/closest-name.ts'
 import { ExpectedFailure } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
+import { SECRET_NAME } from '../runner/secret-name.ts'
 import type { CommandOfContainer, ImageOfContainer, SettingOfContainer } from './entries.ts'
 
 /** What can be registered; tags are kept apart. */
@@ -121,7 +122,7 @@ function withContainerOverrides(container: ContainerDefinition, overrides: Overr
   }
 }
 
-/** One field that differs, by its path. */
+/** One field that differs, by its path. A value whose name says that it is secret is concealed. */
 export interface Difference {
   readonly path: string
   readonly before: string | undefined
@@ -134,7 +135,13 @@ export function differences(before: Definition, after: Definition): readonly Dif
   return [...new Set([...a.keys(), ...b.keys()])]
     .filter(path => a.get(path) !== b.get(path))
     .sort()
-    .map(path => ({ path, before: a.get(path), after: b.get(path) }))
+    .map(path => ({ path, before: concealed(path, a.get(path)), after: concealed(path, b.get(path)) }))
+}
+
+/** What `secrets` has are names of secrets; a variable, or an option of the log driver, is a value. */
+function concealed(path: string, value: string | undefined): string | undefined {
+  const [, name = ''] = /^containers\.[^.]+\.(?:environment|logConfiguration\.options)\.(.+)$/.exec(path) ?? []
+  return value !== undefined && SECRET_NAME.test(name) ? '***' : value
 }
 
 /** For the plan: `image app: web:1 -> web:2`. */

@@ -16,6 +16,8 @@ const inputs = {
   cluster: text({ parse: raw => (raw === '' ? '' : parseCluster(raw)) }),
   service: list({ each: parseService }),
   'aws-region': text({ parse: parseRegion }),
+  'codedeploy-application': text(),
+  'codedeploy-deployment-group': text(),
   to: text({ default: 'last-verified', parse: parseTo }),
   'bad-release': text({ parse: parseBadRelease }),
   timeout: duration({ default: '10m', atLeast: '1s' }),
@@ -69,6 +71,12 @@ export const definition: ActionDefinition<typeof inputs, RollbackOutput> = {
     ...(values.target === 'k8s' && (values.cluster !== '' || values.service.length > 0)
       ? ['target: cluster and service are for target ecs']
       : []),
+    ...(values['bad-release'].of !== '' && values.target === 'ecs'
+      ? ['bad-release: it is a release on Kubernetes, and target is ecs']
+      : []),
+    ...(values['bad-release'].revisions.size > 0 && values.target === 'k8s'
+      ? ['bad-release: it is a release on ECS, and target is k8s']
+      : []),
   ],
 }
 
@@ -89,20 +97,26 @@ function parseTo(raw: string): RollbackTarget {
 interface BadRelease {
   /** 0 for what is live. */
   readonly number: number
-  /** `<namespace>/<app>` or `ecs://<cluster>/<service>` where an address was given. */
+  /** `<namespace>/<app>` where an address was given. */
   readonly of: string
+  /** `<family>:<revision>` by `ecs://<cluster>/<service>`, of every address that was given: several services are of one revision or of several. */
+  readonly revisions: ReadonlyMap<string, string>
 }
 
 function parseBadRelease(raw: string): BadRelease {
-  if (raw === '') return { number: 0, of: '' }
-  if (/^[1-9]\d{0,8}$/.test(raw)) return { number: Number(raw), of: '' }
-  const [first = '', ...others] = raw.split(/\s+/)
-  const address = parseReleaseAddress(first)
-  if (address.platform === 'ecs') {
-    // A deployment of several services has several addresses; all of them are of one revision, or the platform says which is not live.
-    for (const other of others) parseReleaseAddress(other)
-    return { number: address.revision, of: `ecs://${address.cluster}/${address.service}` }
-  }
-  if (others.length > 0) throw new InputFault(`"${raw}" names more than one release`)
-  return { number: address.number, of: `${address.namespace}/${address.app}` }
+  const none = new Map<string, string>()
+  if (raw === '') return { number: 0, of: '', revisions: none }
+  if (/^[1-9]\d{0,8}$/.test(raw)) return { number: Number(raw), of: '', revisions: none }
+  const addresses = raw.split(/\s+/).map(parseReleaseAddress)
+  const revisions = new Map(
+    addresses.flatMap(address =>
+      address.platform === 'ecs'
+        ? [[`ecs://${address.cluster}/${address.service}`, `${address.family}:${address.revision}`] as const]
+        : [],
+    ),
+  )
+  const onKubernetes = addresses.find(address => address.platform === 'k8s')
+  if (onKubernetes === undefined) return { number: 0, of: '', revisions }
+  if (addresses.length > 1) throw new InputFault(`"${raw}" names more than one release`)
+  return { number: onKubernetes.number, of: `${onKubernetes.namespace}/${onKubernetes.app}`, revisions }
 }

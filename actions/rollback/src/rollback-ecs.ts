@@ -20,13 +20,7 @@ export async function rollbackOnEcs(inputs: Inputs, runner: Runner): Promise<Out
   const startedAt = systemClock.now()
   const { env, log, cancelled, ending } = runner
   const { cluster, service: services } = inputs
-  const meant = inputs['bad-release']
   const known = services.map(name => `ecs://${cluster}/${name}`)
-  if (meant.of !== '' && !known.includes(meant.of))
-    throw new ExpectedFailure(
-      'InvalidInput',
-      `bad-release: it is a release of ${meant.of}, and ${known.join(', ')} is to be rolled back; nothing was changed. Correct cluster, service or bad-release.`,
-    )
   const api = new AwsApi({
     region: inputs['aws-region'],
     clock: systemClock,
@@ -43,12 +37,13 @@ export async function rollbackOnEcs(inputs: Inputs, runner: Runner): Promise<Out
         api,
         cluster,
         to: inputs.to,
-        bad: meant.number,
+        bad: badRevisions(inputs['bad-release'], cluster, services),
         onChosen: (service, live, revision) => {
           chosen.set(service, revision)
           log.info(`Rolling ecs://${cluster}/${service}/${live.name} back to ecs://${cluster}/${service}/${revision.name}`)
         },
       }),
+      codeDeploy: { application: inputs['codedeploy-application'], group: inputs['codedeploy-deployment-group'] },
       lockWaitMs: inputs['lock-timeout'],
       env,
       clock: systemClock,
@@ -76,6 +71,25 @@ export async function rollbackOnEcs(inputs: Inputs, runner: Runner): Promise<Out
   } finally {
     api.close()
   }
+}
+
+/** @throws ExpectedFailure where the addresses are of other services alone */
+export function badRevisions(
+  { number, revisions }: Inputs['bad-release'],
+  cluster: string,
+  services: readonly string[],
+): number | ReadonlyMap<string, string> {
+  if (revisions.size === 0) return number
+  const known = services.map(name => `ecs://${cluster}/${name}`)
+  const named = known.flatMap(service => revisions.get(service) ?? [])
+  const [first] = named
+  if (first === undefined)
+    throw new ExpectedFailure(
+      'InvalidInput',
+      `bad-release: it is a release of ${[...revisions.keys()].join(', ')}, and ${known.join(', ')} is to be rolled back; nothing was changed. Correct cluster, service or bad-release.`,
+    )
+  // Services that are not named run the revision of those that are.
+  return new Map(services.map((name, index) => [name, revisions.get(known[index] ?? '') ?? first]))
 }
 
 function imagesOfServices(chosen: ReadonlyMap<string, Revision>): Readonly<Record<string, string>> {

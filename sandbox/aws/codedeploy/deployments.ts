@@ -103,6 +103,7 @@ interface Created {
   readonly deploymentConfigName?: string
   readonly description?: string
   readonly autoRollbackConfiguration?: GroupFields['autoRollbackConfiguration']
+  readonly overrideAlarmConfiguration?: GroupFields['alarmConfiguration']
 }
 
 export const deploymentHandlers: Record<string, Handler> = {
@@ -127,6 +128,7 @@ export const deploymentHandlers: Record<string, Handler> = {
       id: `d-${world.ids.word(9).toUpperCase()}`,
       configName: input.deploymentConfigName ?? group.fields.deploymentConfigName ?? 'CodeDeployDefault.ECSAllAtOnce',
       autoRollback: input.autoRollbackConfiguration ?? group.fields.autoRollbackConfiguration,
+      alarms: input.overrideAlarmConfiguration ?? group.fields.alarmConfiguration,
       status: 'Created',
       createdAt: world.now(),
       events: lifecycleOf(withTest),

@@ -238,7 +238,7 @@ export class Run {
   }
 
   #watchAlarms(): void {
-    const { enabled, alarms = [] } = this.#one.group.fields.alarmConfiguration ?? {}
+    const { enabled, alarms = [] } = this.#one.alarms ?? {}
     if (enabled !== true) return
     const names = alarms.map(alarm => alarm.name ?? '')
     this.#later(this.#region.world.timing.alarms, () => {
@@ -286,7 +286,8 @@ export class Run {
     const { world } = this.#region
     const now = this.#ecs.now()
     const made: CodeDeployment = {
-      ...{ group: one.group, configName: one.configName, revision: one.revision, spec: one.spec, autoRollback: undefined },
+      ...{ group: one.group, configName: one.configName, revision: one.revision, spec: one.spec },
+      ...{ autoRollback: undefined, alarms: undefined },
       id: `d-${world.ids.word(9).toUpperCase()}`,
       description: undefined,
       creator: 'codeDeployRollback',

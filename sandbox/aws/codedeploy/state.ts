@@ -70,6 +70,7 @@ export interface CodeDeployment {
   readonly description: string | undefined
   readonly creator: 'user' | 'codeDeployRollback'
   readonly autoRollback: GroupFields['autoRollbackConfiguration']
+  readonly alarms: GroupFields['alarmConfiguration']
   status: Status
   error?: { code: string; message: string }
   readonly createdAt: number
