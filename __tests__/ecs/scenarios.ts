@@ -136,6 +136,20 @@ export const GOOD: readonly ScenarioRow[] = [
     message: /4\/4 ready/,
     live: 'web:1',
   },
+  ...(['unchanged', 'deployed'] as const).map(
+    (result): ScenarioRow => ({
+      name: `${result === 'unchanged' ? 'nothing to change' : 'only the count and the breaker'}, after a release that ECS has put back`,
+      scene: { images: crash },
+      before: async stage => void (await stage.deploy({ tag: '2' })),
+      play: {
+        tag: '1',
+        ...(result === 'unchanged' ? {} : { target: { settings: { ...settings, desiredCount: 3, circuitBreaker: 'on' } } }),
+      },
+      result,
+      message: result === 'unchanged' ? /live already and healthy/ : /3\/3 ready/,
+      live: 'web:1',
+    }),
+  ),
   {
     name: 'the breaker switched on with the release',
     play: { target: { settings: { ...settings, circuitBreaker: 'on' } } },
@@ -308,6 +322,21 @@ export const BAD: readonly ScenarioRow[] = [
     message:
       /another deployment \(web:3, registered by .*\) took the place of this one\. Nothing was put back: what is live now is the other deployment\.$/,
     live: 'web:3',
+  },
+  {
+    name: 'another deployment over what only changed the count',
+    before: stage => void stage.push('3'),
+    play: stage => ({
+      tag: '1',
+      target: { settings: { ...settings, desiredCount: 4 } },
+      during: at => at(5, () => elsewhere(stage, { taskDefinition: register(stage, '3') })),
+    }),
+    scene: { timing: { provisioning: 10 } },
+    result: 'failed',
+    reason: 'Superseded',
+    message: /another deployment \(web:2, registered by .*\) took the place of this one\. Nothing was put back/,
+    live: 'web:2',
+    within: 20,
   },
   {
     name: 'a digest that is not the one pushed',

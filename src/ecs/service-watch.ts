@@ -191,17 +191,21 @@ export class ServiceWatch {
     return moved.length > 0
   }
 
-  /** Whether the service deployment that is current is ours: the one that was not there before, while our deployment is primary. */
+  /**
+   * Whether the service deployment that is current is ours: the one that was not there before, while our deployment is primary. Where we began none it is the
+   * one that brought the revision, or has put it back.
+   */
   #recognise(watched: Watched): void {
     const { service, expected } = watched
     const primary = primaryOf({ service })
-    const ours = expected.deployment === '' || primary?.id === expected.deployment
-    if (ours && expected.deployment !== '') watched.seen = true
+    const none = expected.deployment === ''
+    const ours = none ? primary?.taskDefinition === expected.taskDefinition : primary?.id === expected.deployment
+    if (ours) watched.seen = true
     const current = service?.currentServiceDeployment ?? ''
-    if (watched.deploymentArn !== '' || current === '' || !ours) return
-    if (expected.deployment !== '' && current === watched.deploymentBefore) return
-    if (expected.deployment === '' && expected.rollsBack) return
+    if (current === '' || current === watched.deploymentArn || !ours) return
+    if (none ? expected.rollsBack : watched.deploymentArn !== '' || current === watched.deploymentBefore) return
     watched.deploymentArn = current
+    watched.serviceDeployment = undefined
   }
 
   async #readCodeDeployment(watched: Watched): Promise<void> {
@@ -296,8 +300,19 @@ export class ServiceWatch {
   async #findSuccessor(watched: Watched): Promise<void> {
     const { service, expected, seen, successor } = watched
     const primary = primaryOf({ service })
-    const known = primary === undefined || primary.id === expected.deployment || primary.id === expected.deploymentBefore
-    if (known || !seen || successor !== undefined || expected.rollsBack || primary.taskDefinition === undefined) return
+    const known =
+      expected.deployment === ''
+        ? primary?.taskDefinition === expected.taskDefinition || expected.codeDeployment !== undefined
+        : primary?.id === expected.deployment || primary?.id === expected.deploymentBefore
+    if (
+      primary === undefined ||
+      known ||
+      !seen ||
+      successor !== undefined ||
+      expected.rollsBack ||
+      primary.taskDefinition === undefined
+    )
+      return
     watched.successor = await describeRevision(this.#options.api, primary.taskDefinition)
   }
 }
