@@ -113,6 +113,12 @@ export const GOOD: readonly ScenarioRow[] = [
     result: 'deployed',
     message: /2\/2 ready/,
   },
+  {
+    name: 'two polls of which nothing is heard',
+    play: { scenario: { faults: [{ action: 'ecs:DescribeServices', error: 'hang', from: 4, times: 2 }] } },
+    result: 'deployed',
+    message: /2\/2 ready/,
+  },
   { name: 'describes that are 4 s behind', play: { scenario: { stale: 4 } }, result: 'deployed', message: /2\/2 ready/ },
   {
     name: 'nothing to change',
@@ -379,6 +385,18 @@ export const BAD: readonly ScenarioRow[] = [
     reason: 'Timeout',
     message: /The timeout of 30 s is over/,
     within: 75,
+  },
+  {
+    name: 'a time that runs out while nothing is heard',
+    scene: { images: { 'web:2': { pullTakes: 600 } } },
+    play: {
+      options: { timeoutMs: 30_000 },
+      scenario: { faults: [{ action: 'ecs:ListTasks', error: 'hang', from: 24, times: 1 }] },
+    },
+    result: 'rolled-back',
+    reason: 'Timeout',
+    message: /The timeout of 30 s is over.*put back and is healthy/,
+    within: 42,
   },
   {
     name: 'a cancel in the middle',

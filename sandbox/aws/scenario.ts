@@ -33,7 +33,7 @@ export type Behaviour = ContainerScript | readonly ContainerScript[]
 export interface Fault {
   /** `ecs:UpdateService`, `ecs:*`, `ecs:Describe*` or `*`. */
   readonly action: string
-  /** The service's code, or `connection`: the connection is cut. */
+  /** The service's code, or `connection`: the connection is cut; or `hang`: it is accepted, and nothing more is heard of it. */
   readonly error: string
   readonly message?: string
   /** HTTP status; the code's own unless given. */

@@ -1,6 +1,6 @@
 // Services under observation: polled, since ECS tells nobody. Each poll reads what may have changed, and no more.
 import type { Service, ServiceDeployment, Task } from '@aws-sdk/client-ecs'
-import type { Clock } from '../deploy/clock.ts'
+import { type Clock, sleep } from '../deploy/clock.ts'
 import type { Observation } from '../deploy/follow.ts'
 import { combine, type Judgement, type Verdict } from '../deploy/verdict.ts'
 import { ExpectedFailure, messageOf } from '../runner/failure.ts'
@@ -44,6 +44,8 @@ const FIRST_POLL_MS = 1_500
 /** While nothing moves the service deployment and the tasks are read at every so many polls only. */
 const FULL_READ_EVERY = 4
 const DESCRIBED_AT_ONCE = 100
+/** A read that has begun is done within a second or two. */
+const SETTLED_MS = 3_000
 
 export class ServiceWatch {
   readonly #options: ServiceWatchOptions
@@ -55,6 +57,8 @@ export class ServiceWatch {
   #fault: unknown
   #polls = 0
   #closed = false
+  /** Grows with every `observe`: what a read of an earlier one brings comes too late to be told. */
+  #round = 0
   /** True where service deployments may not be read. */
   #refused = false
 
@@ -96,6 +100,7 @@ export class ServiceWatch {
   observe(): Observation {
     this.#closed = false
     this.#fault = undefined
+    this.#round++
     const soon = this.#polls === 0 ? FIRST_POLL_MS : 0
     this.#schedule(soon)
     return {
@@ -131,9 +136,11 @@ export class ServiceWatch {
     this.#cancelTimer = undefined
   }
 
-  /** Waits for a read that is under way. */
+  /** Waits for a read that is under way, but not for a connection that is silent: what is to be put back has no time for that. */
   async settled(): Promise<void> {
-    await this.#polling
+    const enough = new AbortController()
+    await Promise.race([this.#polling, sleep(this.#options.clock, SETTLED_MS, enough.signal)])
+    enough.abort()
   }
 
   #schedule(ms: number): void {
@@ -147,15 +154,17 @@ export class ServiceWatch {
   async #poll(): Promise<void> {
     const { api } = this.#options
     const throttles = api.throttles
+    const round = this.#round
     let moved = false
     try {
       moved = await this.#read()
     } catch (error) {
+      if (round !== this.#round) return
       if (error instanceof ExpectedFailure && error.reason === 'Unreachable') this.#options.onTrouble(error.message)
       else this.#fault = error
     }
     this.#polls++
-    if (this.#closed) return
+    if (this.#closed || round !== this.#round) return
     for (const listener of this.#listeners) listener()
     if (this.#fault === undefined) this.#schedule(this.#pace.next({ moved, throttled: api.throttles > throttles }))
   }
