@@ -243,6 +243,14 @@ export const BAD: readonly ScenarioRow[] = [
     within: 35,
   },
   {
+    name: 'a crash beside more tasks than one call describes',
+    seed: { ...loadBalancer, desiredCount: 104 },
+    scene: { images: { 'web:2': [{}, crash['web:2']] } },
+    result: 'rolled-back',
+    reason: 'EssentialContainerExited',
+    message: /exit code 3/,
+  },
+  {
     name: 'a crash at the start of a single task',
     seed: { desiredCount: 1 },
     scene: { images: crash },

@@ -12,6 +12,7 @@ import { judgeService } from './judge/service.ts'
 import { isOver, primaryOf } from './judge/service-deployment.ts'
 import { type Expectation, revisionOf, type ServiceSnapshot, type TargetState } from './judge/snapshot.ts'
 import { PollPace } from './poll-pace.ts'
+import { MOST_TASKS, readTasks } from './service-tasks.ts'
 import { RUN_TAG, tagOf } from './tags.ts'
 
 export interface ServiceWatchOptions {
@@ -37,13 +38,14 @@ interface Watched {
   signature: string
   /** True once the running tasks were listed. */
   listed: boolean
+  /** True once it was told that there are too many tasks to read them all. */
+  sampled: boolean
 }
 
 /** The first look after a change: ECS shows a new deployment after a second or two. */
 const FIRST_POLL_MS = 1_500
 /** While nothing moves the service deployment and the tasks are read at every so many polls only. */
 const FULL_READ_EVERY = 4
-const DESCRIBED_AT_ONCE = 100
 /** A read that has begun is done within a second or two. */
 const SETTLED_MS = 3_000
 
@@ -85,6 +87,7 @@ export class ServiceWatch {
       targets: [],
       signature: '',
       listed: false,
+      sampled: known?.sampled ?? false,
     })
   }
 
@@ -254,38 +257,37 @@ export class ServiceWatch {
 
   /** Stopped tasks say what went wrong, running ones which digest they run. */
   async #readTasks(watched: Watched): Promise<void> {
-    const { api, cluster } = this.#options
-    const list = async (desiredStatus: 'RUNNING' | 'STOPPED'): Promise<readonly string[]> =>
-      (await api.call('ecs', 'ListTasks', { cluster, serviceName: watched.name, desiredStatus, maxResults: DESCRIBED_AT_ONCE }))
-        .taskArns ?? []
     const primary = primaryOf(watched)
     const over = isOver(watched.serviceDeployment?.status) || primary?.rolloutState === 'COMPLETED'
     const runs = (primary?.runningCount ?? 0) > 0
     const wantsRunning = runs && (over || (watched.service?.loadBalancers ?? []).length > 0)
-    const [stopped, running] = await Promise.all([list('STOPPED'), wantsRunning ? list('RUNNING') : []])
-    const known = (arn: string): boolean => watched.tasks.get(arn)?.lastStatus === 'STOPPED'
-    const wanted = [...new Set([...running, ...stopped])].filter(arn => !known(arn)).slice(0, DESCRIBED_AT_ONCE)
-    const there = new Set([...running, ...stopped])
-    for (const [arn, task] of watched.tasks) if (!there.has(arn) && task.lastStatus !== 'STOPPED') watched.tasks.delete(arn)
-    if (wanted.length > 0) {
-      const { tasks = [] } = await api.call('ecs', 'DescribeTasks', { cluster, tasks: wanted })
-      for (const task of tasks) if (task.taskArn !== undefined) watched.tasks.set(task.taskArn, task)
-    }
+    const { api, cluster, onTrouble } = this.#options
+    const all = await readTasks(api, { cluster, service: watched.name, running: wantsRunning }, watched.tasks)
+    if (!all && !watched.sampled)
+      onTrouble(
+        `Service ${watched.name} has more than ${MOST_TASKS} tasks: it is judged by so many of them, and by what ECS says.`,
+      )
+    watched.sampled ||= !all
     watched.listed = wantsRunning || !runs
   }
 
   async #readTargets(watched: Watched): Promise<void> {
-    const groups = [...new Set((watched.service?.loadBalancers ?? []).flatMap(({ targetGroupArn }) => targetGroupArn ?? []))]
+    // A service that shifts traffic has its new tasks in the one or the other, in turn.
+    const groups = new Set(
+      (watched.service?.loadBalancers ?? []).flatMap(({ targetGroupArn, advancedConfiguration }) =>
+        [targetGroupArn, advancedConfiguration?.alternateTargetGroupArn].flatMap(arn => arn ?? []),
+      ),
+    )
     const running = [...watched.tasks.values()].some(
       ({ lastStatus, taskDefinitionArn }) => lastStatus === 'RUNNING' && taskDefinitionArn === watched.expected.taskDefinition,
     )
     const over = isOver(watched.serviceDeployment?.status)
-    if (groups.length === 0 || !running || over) {
+    if (groups.size === 0 || !running || over) {
       watched.targets = []
       return
     }
     const found = await Promise.all(
-      groups.map(async group => {
+      [...groups].map(async group => {
         try {
           const answer = await this.#options.api.call('elasticloadbalancing', 'DescribeTargetHealth', { TargetGroupArn: group })
           return (answer.TargetHealthDescriptions ?? []).map(({ Target, TargetHealth }) => ({

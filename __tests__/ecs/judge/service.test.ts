@@ -166,6 +166,17 @@ describe('fails', () => {
       32,
     ],
     [
+      'one stopped for its target, the next unhealthy after its own grace period',
+      snapshot({
+        service: { ...running(1), healthCheckGracePeriodSeconds: 60 },
+        tasks: [unhealthy(), addressed('10.0.0.5')],
+        targets: [target('10.0.0.5', 'unhealthy')],
+      }),
+      'UnhealthyTarget',
+      /is unhealthy/,
+      61,
+    ],
+    [
       'no place for 90 s',
       snapshot({
         service: service({
@@ -473,6 +484,15 @@ describe('does not fail', () => {
         targets: [target('10.0.0.5', 'unhealthy')],
       }),
       50,
+    ],
+    [
+      'one stopped for its target, the next unhealthy within its own grace period',
+      snapshot({
+        service: { ...running(1), healthCheckGracePeriodSeconds: 60 },
+        tasks: [unhealthy(), addressed('10.0.0.5')],
+        targets: [target('10.0.0.5', 'unhealthy')],
+      }),
+      60,
     ],
     [
       'one sick target beside a healthy one',

@@ -112,7 +112,7 @@ function judgeEnds(ends: readonly TaskEnd[], running: number, wanted: number): F
   return judged.find(({ doomed }) => doomed) ?? judged[0]
 }
 
-/** All that run are unhealthy for longer than anybody waits, or one was stopped for that already: the next will be as well. */
+/** All that run are unhealthy for longer than anybody waits; or for longer than their grace period, where one was stopped for that already. */
 function judgeTargets(
   snapshot: ServiceSnapshot,
   running: readonly Task[],
@@ -125,8 +125,7 @@ function judgeTargets(
   if (first === undefined) return undefined
   const stopped = ends.some(({ rule }) => rule === 'UnhealthyTarget')
   const noneIsWell = sick.length === running.length && !running.some(task => isHealthyTarget(task, targets))
-  const until = Math.max(...sick.map(target => target.until))
-  const decided = stopped ? Math.min(until, now) : until
+  const decided = Math.max(...sick.map(({ graceUntil, until }) => (stopped ? graceUntil : until)))
   const known = { reason: 'UnhealthyTarget', message: `${taskName(first.task)}, ${first.message}`, culprit: taskName(first.task) }
   if (!noneIsWell) return { ...known, doomed: false }
   return decided <= now ? { ...known, doomed: true } : { ...known, doomed: false, recheckAt: decided }
