@@ -21,8 +21,8 @@ export interface ContainerScript {
   /** What it takes to end after SIGTERM, and with which code. */
   readonly stops?: number
   readonly stopCode?: number
-  /** What is pulled instead of what the registry holds. */
-  readonly digest?: string
+  /** What is pulled instead of what the registry holds; or `platform`: a task names the platform's manifest, where the registry holds an index. */
+  readonly digest?: 'platform' | (string & {})
 }
 
 export type TargetAnswer = number | 'timeout' | 'refused'

@@ -7,8 +7,10 @@ import { ExpectedFailure, messageOf } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import type { AwsApi } from './api.ts'
 import { readCodeDeployment, withTaskSets } from './code-deploy.ts'
+import { readImageParts } from './image-parts.ts'
 import type { CodeDeployment } from './judge/code-deploy.ts'
-import { judgeService } from './judge/service.ts'
+import { type ImageParts, otherDigests } from './judge/digests.ts'
+import { judgeService, tasksOf } from './judge/service.ts'
 import { isOver, primaryOf } from './judge/service-deployment.ts'
 import { type Expectation, revisionOf, type ServiceSnapshot, type TargetState } from './judge/snapshot.ts'
 import { PollPace } from './poll-pace.ts'
@@ -33,7 +35,7 @@ interface Watched {
   codeDeployment: CodeDeployment | undefined
   seen: boolean
   successor: string | undefined
-  readonly tasks: Map<string, Task>
+  tasks: ReadonlyMap<string, Task>
   targets: readonly TargetState[]
   signature: string
   /** True once the running tasks were listed. */
@@ -54,6 +56,7 @@ export class ServiceWatch {
   readonly #watched = new Map<string, Watched>()
   readonly #listeners = new Set<() => void>()
   readonly #pace = new PollPace()
+  readonly #parts = new Map<string, ImageParts>()
   #cancelTimer: (() => void) | undefined
   #polling: Promise<void> | undefined
   #fault: unknown
@@ -93,7 +96,11 @@ export class ServiceWatch {
 
   snapshot(name: string): ServiceSnapshot | undefined {
     const watched = this.#watched.get(name)
-    return watched === undefined ? undefined : { ...watched, name: `service/${name}`, tasks: [...watched.tasks.values()] }
+    return watched === undefined ? undefined : this.#snapshotOf(watched)
+  }
+
+  #snapshotOf(watched: Watched, tasks = watched.tasks): ServiceSnapshot {
+    return { ...watched, name: `service/${watched.name}`, tasks: [...tasks.values()], parts: this.#parts }
   }
 
   get names(): readonly string[] {
@@ -262,13 +269,25 @@ export class ServiceWatch {
     const runs = (primary?.runningCount ?? 0) > 0
     const wantsRunning = runs && (over || (watched.service?.loadBalancers ?? []).length > 0)
     const { api, cluster, onTrouble } = this.#options
-    const all = await readTasks(api, { cluster, service: watched.name, running: wantsRunning }, watched.tasks)
+    const tasks = new Map(watched.tasks)
+    const all = await readTasks(api, { cluster, service: watched.name, running: wantsRunning }, tasks)
+    await this.#readParts(watched, tasks)
+    watched.tasks = tasks
     if (!all && !watched.sampled)
       onTrouble(
         `Service ${watched.name} has more than ${MOST_TASKS} tasks: it is judged by so many of them, and by what ECS says.`,
       )
     watched.sampled ||= !all
     watched.listed = wantsRunning || !runs
+  }
+
+  /** Of an image that a task names by another digest than the one deployed: before that is judged. */
+  async #readParts(watched: Watched, tasks: ReadonlyMap<string, Task>): Promise<void> {
+    const { digests, images } = watched.expected
+    const running = tasksOf(this.#snapshotOf(watched, tasks)).filter(({ lastStatus }) => lastStatus === 'RUNNING')
+    const unknown = otherDigests(running, digests).filter(({ wanted }) => !this.#parts.has(wanted))
+    for (const [wanted, container] of new Map(unknown.map(({ wanted, container }) => [wanted, container])))
+      this.#parts.set(wanted, await readImageParts(this.#options.api, images?.get(container) ?? '', wanted))
   }
 
   async #readTargets(watched: Watched): Promise<void> {

@@ -1,6 +1,7 @@
 // Judges one ECS service: what ECS says of the deployment, what its tasks died of, what its targets and events tell.
 import type { Task } from '@aws-sdk/client-ecs'
 import type { Judgement } from '../../deploy/verdict.ts'
+import { digestDoubts, otherDigests, wrongDigest } from './digests.ts'
 import { BREAKER, GRACES, REPEATS } from './grace.ts'
 import { judgeEvents, type Trouble } from './placement.ts'
 import { pausesOf, primaryOf, type Word, wordOnDeployment } from './service-deployment.ts'
@@ -36,7 +37,7 @@ function judgeForward(snapshot: ServiceSnapshot, base: Known, now: number): Judg
     culprit,
   })
 
-  const wrong = wrongDigest(running, expected.digests)
+  const wrong = wrongDigest(otherDigests(running, expected.digests), snapshot.parts)
   if (wrong !== undefined) return fail('DigestMismatch', wrong.message, wrong.culprit)
   const word = wordOnDeployment(snapshot)
   if (word.phase === 'failed' && word.reason === 'Superseded') return fail(word.reason, word.message)
@@ -61,6 +62,12 @@ function judgeForward(snapshot: ServiceSnapshot, base: Known, now: number): Judg
     culprit: finding?.culprit ?? '',
     ...recheck,
   }
+}
+
+/** What is not proven of a service that is healthy, for people. */
+export function doubtsOf(snapshot: ServiceSnapshot): readonly string[] {
+  const running = tasksOf(snapshot).filter(({ lastStatus }) => lastStatus === 'RUNNING')
+  return digestDoubts(snapshot.name, otherDigests(running, snapshot.expected.digests), snapshot.parts)
 }
 
 interface Finding extends Trouble {
@@ -169,23 +176,6 @@ function disturbancesOf(tasks: readonly Task[]): string {
     .map(task => task.taskArn ?? '')
     .sort()
     .join(',')
-}
-
-function wrongDigest(
-  running: readonly Task[],
-  digests: Readonly<Record<string, string>>,
-): { message: string; culprit: string } | undefined {
-  for (const task of running)
-    for (const { name = '', imageDigest } of task.containers ?? []) {
-      const wanted = digests[name]
-      if (wanted === undefined || imageDigest === undefined || imageDigest === wanted) continue
-      const culprit = `${taskName(task)} container ${name}`
-      return {
-        culprit,
-        message: `${taskName(task)}, container ${name} runs ${imageDigest}, and not ${wanted}, which was to be deployed`,
-      }
-    }
-  return undefined
 }
 
 /** ECS calls it done; that a describe may be behind, and that tasks may have gone since, is looked at. */
