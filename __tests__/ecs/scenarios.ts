@@ -353,6 +353,31 @@ export const BAD: readonly ScenarioRow[] = [
     within: 20,
   },
   {
+    name: 'a count that finds no room, while somebody deploys the same revision again',
+    play: stage => ({
+      tag: '1',
+      target: { settings: { ...settings, desiredCount: 4 } },
+      scenario: { capacity: { tasks: 2 } },
+      during: at => at(6, () => elsewhere(stage, { forceNewDeployment: true })),
+    }),
+    result: 'failed',
+    reason: 'UnableToPlaceTask',
+    message: /Nothing was put back/,
+    within: 150,
+  },
+  {
+    name: 'a count that finds no room',
+    play: {
+      tag: '1',
+      target: { settings: { ...settings, desiredCount: 4 } },
+      scenario: { capacity: { tasks: 2 } },
+    },
+    result: 'rolled-back',
+    reason: 'UnableToPlaceTask',
+    message: /web:1 was put back and is healthy\.$/,
+    within: 150,
+  },
+  {
     name: 'a digest that is not the one pushed',
     scene: { images: { 'web:2': { digest: `sha256:${'0'.repeat(64)}` } } },
     result: 'rolled-back',

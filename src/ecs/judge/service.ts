@@ -49,16 +49,17 @@ function judgeForward(snapshot: ServiceSnapshot, base: Known, now: number): Judg
   const events = judgeEvents(snapshot, now)
   if (word.phase === 'failed') return failedByEcs(word, ends, events, fail)
   if (finding?.doomed === true) return fail(finding.reason, finding.message, finding.culprit)
-  if (word.phase === 'complete') return complete(snapshot, known, fail)
+  const ended = word.phase === 'complete' ? complete(snapshot, known, fail) : undefined
+  if (ended !== undefined && ended.phase !== 'progressing') return ended
   if (events?.doomed === true) return fail(events.reason, events.message)
   const amiss = finding ?? events
   const recheck = amiss?.recheckAt === undefined ? {} : { recheckAt: amiss.recheckAt }
-  const message = amiss === undefined ? waitingFor(snapshot, word) : amiss.message
   return {
     ...known,
     phase: 'progressing',
     reason: amiss?.reason ?? '',
-    message: `${name}: ${message}`,
+    message:
+      amiss === undefined && ended !== undefined ? ended.message : `${name}: ${amiss?.message ?? waitingFor(snapshot, word)}`,
     culprit: finding?.culprit ?? '',
     ...recheck,
   }
