@@ -41,6 +41,7 @@ describe('is asked again', () => {
     ['while throttled', { error: 'ThrottlingException', times: 4 }],
     ['while the service is out of order', { error: 'ServerException', status: 500, times: 3 }],
     ['while the connection is cut', { error: 'connection', until: 20 }],
+    ['when nothing is heard of it', { error: 'hang', times: 2 }],
   ])('%s', async (_, fault) => {
     const { answer, calls } = await ask(fault)
     expect(answer).toMatchObject({ clusterArns: [] })
@@ -64,6 +65,13 @@ describe('is given up', () => {
       'Unreachable',
       /^Amazon ECS in eu-west-1 did not answer ecs:ListClusters/,
       45,
+    ],
+    [
+      'silent for too long',
+      { error: 'hang' },
+      'Unreachable',
+      /^Amazon ECS in eu-west-1 did not answer ecs:ListClusters \(no answer within 15 s\)\.$/,
+      50,
     ],
     [
       'without the right',
@@ -97,6 +105,14 @@ describe('is given up', () => {
     const asked = await ask(fault)
     expect(asked.error).toMatchObject({ reason, message: expect.stringMatching(message) })
     expect(asked.seconds).toBeLessThanOrEqual(seconds)
+  })
+  test('when it is closed', async () => {
+    aws.scenario({ faults: [{ action: '*', error: 'hang' }] })
+    const api = new AwsApi({ region: '', clock, signal: new AbortController().signal, settings: aws.client })
+    clock.after(2_000, () => api.close())
+    const before = clock.now()
+    await expect(drive(clock, api.call('ecs', 'ListClusters', {}))).rejects.toMatchObject({ reason: 'Unreachable' })
+    expect(clock.now() - before).toBe(2_000)
   })
   test('at once when the end is near', async () => {
     const end = new AbortController()

@@ -113,6 +113,12 @@ export const GOOD: readonly ScenarioRow[] = [
     result: 'deployed',
     message: /2\/2 ready/,
   },
+  {
+    name: 'two polls of which nothing is heard',
+    play: { scenario: { faults: [{ action: 'ecs:DescribeServices', error: 'hang', from: 4, times: 2 }] } },
+    result: 'deployed',
+    message: /2\/2 ready/,
+  },
   { name: 'describes that are 4 s behind', play: { scenario: { stale: 4 } }, result: 'deployed', message: /2\/2 ready/ },
   {
     name: 'nothing to change',
@@ -136,6 +142,20 @@ export const GOOD: readonly ScenarioRow[] = [
     message: /4\/4 ready/,
     live: 'web:1',
   },
+  ...(['unchanged', 'deployed'] as const).map(
+    (result): ScenarioRow => ({
+      name: `${result === 'unchanged' ? 'nothing to change' : 'only the count and the breaker'}, after a release that ECS has put back`,
+      scene: { images: crash },
+      before: async stage => void (await stage.deploy({ tag: '2' })),
+      play: {
+        tag: '1',
+        ...(result === 'unchanged' ? {} : { target: { settings: { ...settings, desiredCount: 3, circuitBreaker: 'on' } } }),
+      },
+      result,
+      message: result === 'unchanged' ? /live already and healthy/ : /3\/3 ready/,
+      live: 'web:1',
+    }),
+  ),
   {
     name: 'the breaker switched on with the release',
     play: { target: { settings: { ...settings, circuitBreaker: 'on' } } },
@@ -221,6 +241,14 @@ export const BAD: readonly ScenarioRow[] = [
     message:
       /container web ended with exit code 3 \(2 tasks\)\. Its log ends with "no DATABASE_URL"\. ecs:\/\/app\/web\/web:1 was put back and is healthy\.$/,
     within: 35,
+  },
+  {
+    name: 'a crash beside more tasks than one call describes',
+    seed: { ...loadBalancer, desiredCount: 104 },
+    scene: { images: { 'web:2': [{}, crash['web:2']] } },
+    result: 'rolled-back',
+    reason: 'EssentialContainerExited',
+    message: /exit code 3/,
   },
   {
     name: 'a crash at the start of a single task',
@@ -310,6 +338,46 @@ export const BAD: readonly ScenarioRow[] = [
     live: 'web:3',
   },
   {
+    name: 'another deployment over what only changed the count',
+    before: stage => void stage.push('3'),
+    play: stage => ({
+      tag: '1',
+      target: { settings: { ...settings, desiredCount: 4 } },
+      during: at => at(5, () => elsewhere(stage, { taskDefinition: register(stage, '3') })),
+    }),
+    scene: { timing: { provisioning: 10 } },
+    result: 'failed',
+    reason: 'Superseded',
+    message: /another deployment \(web:2, registered by .*\) took the place of this one\. Nothing was put back/,
+    live: 'web:2',
+    within: 20,
+  },
+  {
+    name: 'a count that finds no room, while somebody deploys the same revision again',
+    play: stage => ({
+      tag: '1',
+      target: { settings: { ...settings, desiredCount: 4 } },
+      scenario: { capacity: { tasks: 2 } },
+      during: at => at(6, () => elsewhere(stage, { forceNewDeployment: true })),
+    }),
+    result: 'failed',
+    reason: 'UnableToPlaceTask',
+    message: /Nothing was put back/,
+    within: 150,
+  },
+  {
+    name: 'a count that finds no room',
+    play: {
+      tag: '1',
+      target: { settings: { ...settings, desiredCount: 4 } },
+      scenario: { capacity: { tasks: 2 } },
+    },
+    result: 'rolled-back',
+    reason: 'UnableToPlaceTask',
+    message: /web:1 was put back and is healthy\.$/,
+    within: 150,
+  },
+  {
     name: 'a digest that is not the one pushed',
     scene: { images: { 'web:2': { digest: `sha256:${'0'.repeat(64)}` } } },
     result: 'rolled-back',
@@ -350,6 +418,18 @@ export const BAD: readonly ScenarioRow[] = [
     reason: 'Timeout',
     message: /The timeout of 30 s is over/,
     within: 75,
+  },
+  {
+    name: 'a time that runs out while nothing is heard',
+    scene: { images: { 'web:2': { pullTakes: 600 } } },
+    play: {
+      options: { timeoutMs: 30_000 },
+      scenario: { faults: [{ action: 'ecs:ListTasks', error: 'hang', from: 24, times: 1 }] },
+    },
+    result: 'rolled-back',
+    reason: 'Timeout',
+    message: /The timeout of 30 s is over.*put back and is healthy/,
+    within: 42,
   },
   {
     name: 'a cancel in the middle',

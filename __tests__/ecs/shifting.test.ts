@@ -76,6 +76,18 @@ describe("ECS's own strategies that shift traffic", () => {
     expect(stage.service().deploymentConfiguration?.strategy ?? 'ROLLING').toBe('ROLLING')
   })
 
+  // Each deployment goes to the target group that the one before did not.
+  test.each([1, 2])('blue-green tells of targets that are unhealthy before ECS stops a task, deployment %i', async count => {
+    await shifting({ images: { 'web:9': { target: 503 } } }, { strategy: 'BLUE_GREEN', bakeTimeInMinutes: 0 })
+    const { cluster, service } = stage.seeded
+    stage.aws.call('ecs:UpdateService', { cluster, service, healthCheckGracePeriodSeconds: 60 })
+    stage.push('9')
+    if (count === 2) expect(await stage.deploy({ tag: '2' })).toMatchObject({ result: 'deployed' })
+    const ended = await stage.deploy({ tag: '9' })
+    expect(ended).toMatchObject({ result: 'rolled-back', reason: 'UnhealthyTarget' })
+    expect(ended.log).toMatch(/the target [0-9.]+ is unhealthy: Health checks failed with these codes: \[503\]/)
+  })
+
   test('is refused where the load balancer has nothing to shift to', async () => {
     stage = await setStage({ seed: { loadBalancer: true } })
     stage.push('2')

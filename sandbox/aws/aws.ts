@@ -8,6 +8,7 @@ import { fastClock } from './clock.ts'
 import { control } from './control.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { happen } from './happen.ts'
+import { held } from './held.ts'
 import type { Scenario } from './scenario.ts'
 import { World } from './world.ts'
 
@@ -68,6 +69,7 @@ export async function startAws(options: AwsOptions = {}): Promise<Aws> {
     }
     const answer = control(asked, world, calls) ?? dispatcher.dispatch(asked, region)
     if (answer === 'cut') return void request.socket.destroy()
+    if (answer === 'held') return hold(request)
     response.writeHead(answer.status, answer.headers)
     response.end(answer.body)
   }
@@ -118,6 +120,13 @@ const passing = (clock: Clock, seconds: number): Promise<void> =>
   'advance' in clock
     ? (clock as Movable).advance(seconds * 1000)
     : new Promise(resolve => void clock.after(seconds * 1000, resolve))
+
+/** Until who asks gives up. */
+function hold({ socket }: IncomingMessage): void {
+  const { remotePort = 0 } = socket
+  held.add(remotePort)
+  socket.once('close', () => held.delete(remotePort))
+}
 
 async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   const parts: Buffer[] = []

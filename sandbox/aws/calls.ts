@@ -6,7 +6,7 @@ export interface LoggedCall {
   /** Milliseconds of the simulator's clock. */
   readonly at: number
   readonly input: Readonly<Record<string, unknown>>
-  /** HTTP status; 0 where the connection was cut. */
+  /** HTTP status; 0 where the connection was cut, or got no answer. */
   readonly status: number
   /** Code of the error, where it was one. */
   readonly error?: string

@@ -19,8 +19,8 @@ export class Dispatcher {
     this.#calls = calls
   }
 
-  /** `cut` where the connection is to end without an answer. */
-  dispatch(request: WireRequest, homeRegion: string): WireResponse | 'cut' {
+  /** `cut` where the connection is to end without an answer, `held` where it is to stay open without one. */
+  dispatch(request: WireRequest, homeRegion: string): WireResponse | 'cut' | 'held' {
     const requestId = this.#world.ids.uuid()
     let asked: Asked | undefined
     const log = (status: number, error?: string): void => {
@@ -32,9 +32,9 @@ export class Dispatcher {
       asked = read(request, [...this.#services.keys()])
       const region = /Credential=[^/]+\/\d+\/([^/]+)\//.exec(request.headers['authorization'] ?? '')?.[1] ?? homeRegion
       const fault = this.#fault(asked)
-      if (fault === 'connection') {
-        log(0, 'connection')
-        return 'cut'
+      if (fault === 'connection' || fault === 'hang') {
+        log(0, fault)
+        return fault === 'hang' ? 'held' : 'cut'
       }
       if (fault !== undefined) throw fault
       const output = this.#serve(asked, region)
@@ -63,7 +63,7 @@ export class Dispatcher {
     return `arn:aws:sts::${this.#world.account}:assumed-role/deploy/session`
   }
 
-  #fault(asked: Asked): AwsError | 'connection' | undefined {
+  #fault(asked: Asked): AwsError | 'connection' | 'hang' | undefined {
     const action = `${asked.model.prefix}:${asked.operation}`
     const now = this.#world.now()
     for (const fault of this.#world.faults) {
@@ -73,7 +73,7 @@ export class Dispatcher {
       if (fault.seen <= (fault.skip ?? 0) || fault.met >= (fault.times ?? Number.POSITIVE_INFINITY)) continue
       if (fault.rate !== undefined && this.#world.ids.chance() >= fault.rate) continue
       fault.met += 1
-      if (fault.error === 'connection') return 'connection'
+      if (fault.error === 'connection' || fault.error === 'hang') return fault.error
       // The Query protocol's services have shorter names for the same.
       const short =
         asked.protocol === 'query' ? fault.error.replace(/^(Throttling|AccessDenied|ExpiredToken)Exception$/, '$1') : fault.error

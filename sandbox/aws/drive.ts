@@ -1,6 +1,7 @@
 // Runs a test's clock for as long as something is waited for, over real connections: time may only move on while no request is on its way.
 import { subscribe } from 'node:diagnostics_channel'
 import type { ClientRequest } from 'node:http'
+import { held } from './held.ts'
 
 interface Steppable {
   /** Runs to the next timer. False when there is none. */
@@ -15,12 +16,16 @@ const MOST_STEPS = 200_000
 /** A request that has no answer by then waits for the clock, or for nothing. In ms of the machine. */
 const LONGEST_MS = 20_000
 
-/** Requests of this process that have no whole answer yet. The simulator holds no answer back for its clock, so that each of them ends by itself. */
-let open = 0
+/**
+ * Requests of this process that have no whole answer yet. The simulator holds no answer back for its clock, so that each of them ends by itself; those that it
+ * was told to let hang wait for the clock of who asks.
+ */
+const requests = new Set<ClientRequest>()
+const open = (): number => [...requests].filter(({ socket }) => !held.has(socket?.localPort ?? 0)).length
 subscribe('http.client.request.start', message => {
   const { request } = message as { request: ClientRequest }
-  open++
-  request.once('close', () => open--)
+  requests.add(request)
+  request.once('close', () => requests.delete(request))
 })
 
 /** The SDK looks for its configuration, and may look names up. */
@@ -39,9 +44,9 @@ export async function drive<T>(clock: Steppable, work: Promise<T>): Promise<T> {
   for (let step = 0; ; step++) {
     const since = performance.now()
     do {
-      for (let quiet = 0; quiet < QUIET_TURNS && !settled; quiet = open > 0 ? 0 : quiet + 1) {
+      for (let quiet = 0; quiet < QUIET_TURNS && !settled; quiet = open() > 0 ? 0 : quiet + 1) {
         await turn()
-        if (performance.now() - since > LONGEST_MS) throw new Error(`${open} requests are on their way still`)
+        if (performance.now() - since > LONGEST_MS) throw new Error(`${open()} requests are on their way still`)
       }
     } while (!settled && readsFiles())
     if (settled) break

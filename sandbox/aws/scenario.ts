@@ -21,8 +21,8 @@ export interface ContainerScript {
   /** What it takes to end after SIGTERM, and with which code. */
   readonly stops?: number
   readonly stopCode?: number
-  /** What is pulled instead of what the registry holds. */
-  readonly digest?: string
+  /** What is pulled instead of what the registry holds; or `platform`: a task names the platform's manifest, where the registry holds an index. */
+  readonly digest?: 'platform' | (string & {})
 }
 
 export type TargetAnswer = number | 'timeout' | 'refused'
@@ -33,7 +33,7 @@ export type Behaviour = ContainerScript | readonly ContainerScript[]
 export interface Fault {
   /** `ecs:UpdateService`, `ecs:*`, `ecs:Describe*` or `*`. */
   readonly action: string
-  /** The service's code, or `connection`: the connection is cut. */
+  /** The service's code, or `connection`: the connection is cut; or `hang`: it is accepted, and nothing more is heard of it. */
   readonly error: string
   readonly message?: string
   /** HTTP status; the code's own unless given. */

@@ -102,6 +102,26 @@ export function pushImage(aws: Aws, repositoryName: string, imageTag: string): s
   return (image as { imageId: { imageDigest: string } }).imageId.imageDigest
 }
 
+/** Pushes an image of two platforms and an attestation. */
+export function pushIndex(aws: Aws, repositoryName: string, imageTag: string): { digest: string; platforms: string[] } {
+  const put = (imageManifest: string, more: object = {}): string => {
+    const { image } = aws.call('ecr:PutImage', { repositoryName, imageManifest, ...more })
+    return (image as { imageId: { imageDigest: string } }).imageId.imageDigest
+  }
+  const manifests = [
+    { os: 'linux', architecture: 'amd64' },
+    { os: 'linux', architecture: 'arm64' },
+    { os: 'unknown', architecture: 'unknown' },
+  ].map(platform => {
+    const manifest = JSON.stringify({ schemaVersion: 2, config: { repository: repositoryName, tag: imageTag, platform } })
+    return { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: put(manifest), size: manifest.length, platform }
+  })
+  const imageManifestMediaType = 'application/vnd.oci.image.index.v1+json'
+  const index = JSON.stringify({ schemaVersion: 2, mediaType: imageManifestMediaType, manifests })
+  const digest = put(index, { imageTag, imageManifestMediaType })
+  return { digest, platforms: manifests.slice(0, 2).map(({ digest }) => digest) }
+}
+
 function balance(
   aws: Aws,
   service: string,

@@ -68,6 +68,8 @@ export class AwsFailure extends ExpectedFailure {
 const PATIENCE_MS = 45_000
 /** A name that cannot be resolved is rather a wrong region. */
 const NAME_PATIENCE_MS = 3_000
+/** AWS answers within a second, in a bad hour within some: who says nothing for so long has lost the connection, which nobody would be told of otherwise. */
+const SILENCE_MS = 15_000
 const FIRST_WAIT_MS = 400
 const LONGEST_WAIT_MS = 8_000
 
@@ -79,7 +81,7 @@ const UNKNOWN_CALLER =
 const OUTAGE =
   /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|ENOTFOUND|TimeoutError|socket hang up|NetworkingError|aborted/
 
-type Client = { send(command: unknown): Promise<unknown>; destroy(): void }
+type Client = { send(command: unknown, options: { readonly abortSignal: AbortSignal }): Promise<unknown>; destroy(): void }
 
 export class AwsApi {
   readonly #options: AwsApiOptions
@@ -88,6 +90,9 @@ export class AwsApi {
   #troubled = false
   #calls = 0
   #throttles = 0
+  /** Gives up what has no answer yet. */
+  readonly #waiting = new Set<() => void>()
+  #closed = false
 
   constructor(options: AwsApiOptions) {
     this.#options = options
@@ -124,7 +129,7 @@ export class AwsApi {
         const { sdk, client } = await this.#client(service)
         const Command = sdk[`${operation}Command`] as new (input: unknown) => unknown
         this.#calls++
-        const answer = await client.send(new Command(input))
+        const answer = await this.#send(client, new Command(input))
         this.#settled()
         return answer as OutputOf<CommandOf<Sdks[S], N>>
       } catch (error) {
@@ -133,14 +138,37 @@ export class AwsApi {
         const patience = kind === 'unresolved' ? NAME_PATIENCE_MS : PATIENCE_MS
         const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** tries) * (0.5 + Math.random() / 2)
         const inTime = clock.now() + wait - startedAt < patience
-        if (kind === 'refused' || !inTime || signal.aborted) throw this.#failure(error, kind, service, operation)
+        if (kind === 'refused' || !inTime || signal.aborted || this.#closed) throw this.#failure(error, kind, service, operation)
         if (kind !== 'throttled') this.#trouble(error, service)
         await sleep(clock, wait, signal)
+        if (this.#closed) throw this.#failure(error, kind, service, operation)
       }
     }
   }
 
+  /** One try. @throws TimeoutError when nothing is heard for too long */
+  async #send(client: Client, command: unknown): Promise<unknown> {
+    const end = new AbortController()
+    const { promise: silent, reject } = Promise.withResolvers<never>()
+    const giveUp = (why: string): void => {
+      reject(Object.assign(new Error(why), { name: 'TimeoutError' }))
+      end.abort()
+    }
+    const onClose = (): void => giveUp('given up')
+    const cancel = this.#options.clock.after(SILENCE_MS, () => giveUp(`no answer within ${SILENCE_MS / 1_000} s`))
+    this.#waiting.add(onClose)
+    try {
+      return await Promise.race([client.send(command, { abortSignal: end.signal }), silent])
+    } finally {
+      cancel()
+      this.#waiting.delete(onClose)
+    }
+  }
+
+  /** What is under way is given up. */
   close(): void {
+    this.#closed = true
+    for (const giveUp of [...this.#waiting]) giveUp()
     for (const client of this.#clients.values()) client.then(({ client }) => client.destroy()).catch(() => undefined)
     this.#clients.clear()
   }

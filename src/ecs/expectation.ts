@@ -4,7 +4,7 @@ import type { Expectation } from './judge/snapshot.ts'
 import type { Revision } from './live-service.ts'
 import type { Passage } from './passage.ts'
 import type { ServiceWatch } from './service-watch.ts'
-import { essentialOf } from './task-definition.ts'
+import { essentialOf, imagesOf } from './task-definition.ts'
 
 /** Tells the watch what is to come of a service: `deployment` is the one that was begun, empty where none was. */
 export function expectOf(
@@ -23,6 +23,7 @@ export function expectOf(
     deploymentBefore: passage.deploymentBefore,
     since,
     digests: passage.digests,
+    images: imagesOf(revision.definition),
     essential: essentialOf(revision.definition),
     rollsBack: false,
     ...more,

@@ -13,6 +13,7 @@ import { type AwsApi, AwsFailure } from './api.ts'
 import { type CodeDeployNames, isCodeDeploys } from './code-deploy.ts'
 import { diagnose } from './diagnosis.ts'
 import { expectOf } from './expectation.ts'
+import { doubtsOf } from './judge/service.ts'
 import { pausesOf, primaryOf } from './judge/service-deployment.ts'
 import { type Revision, readRevision, readServices, revisionOfAnswer } from './live-service.ts'
 import { checkOneOffs, type OneOffTasks, runOneOff } from './one-off-task.ts'
@@ -273,8 +274,13 @@ export class EcsPlatform implements Platform {
       )
       return [`service/${name}`, Object.fromEntries(found)] as const
     })
+    const doubts = this.#watch.names.flatMap(name => {
+      const snapshot = this.#watch.snapshot(name)
+      return snapshot === undefined ? [] : doubtsOf(snapshot)
+    })
     return {
       digests: Object.fromEntries(digests),
+      doubts,
       revision: [...new Set(this.#passages.map(({ revision, live }) => (revision ?? live).name))].join(' '),
     }
   }

@@ -67,8 +67,8 @@ export class PuttingBack {
     const known = passage.ecsKnows ? this.#options.watch.snapshot(passage.name) : undefined
     const arn = known?.serviceDeployment?.serviceDeploymentArn
     const open = known?.serviceDeployment?.status === 'IN_PROGRESS' || known?.serviceDeployment?.status === 'PENDING'
-    // The fastest way first: of a cancel's 10 s none is to be lost.
-    if (open && arn !== undefined && known?.service !== undefined) {
+    // The fastest way first: of a cancel's 10 s none is to be lost. What we did not begin is not ours to stop.
+    if (open && passage.deployment !== '' && arn !== undefined && known?.service !== undefined) {
       const [pause] = this.#options.cancelled.aborted ? [] : pausesOf(known)
       if (pause !== undefined && (await this.#refuse(arn, pause)))
         return this.#rolledBackByEcs(passage, known.service, `by the answer ROLLBACK to its hook at ${pause.stage}`)
@@ -80,8 +80,11 @@ export class PuttingBack {
     if (isCodeDeploys(service)) return this.#byCodeDeploy(passage, service)
     const primary = primaryOf({ service })
     const own = passage.revision ?? passage.live
-    const begun =
-      passage.deployment === ''
+    // Settings alone begin no deployment: they are ours to put back until somebody deploys.
+    const settingsOnly = passage.deployment === '' && [own.arn, passage.live.arn].every(arn => arn === passage.before.arn)
+    const begun = settingsOnly
+      ? this.#options.watch.snapshot(passage.name) !== undefined && primary?.id === passage.deploymentBefore
+      : passage.deployment === ''
         ? // Where a killed run is taken up, what it made live is ours as well.
           [own.arn, passage.live.arn].some(arn => arn === primary?.taskDefinition && arn !== passage.before.arn)
         : primary?.id === passage.deployment
@@ -103,7 +106,7 @@ export class PuttingBack {
     if (back && primary?.rolloutState === 'IN_PROGRESS' && passage.ecsKnows)
       return this.#rolledBackByEcs(passage, service, BY_ITSELF)
     const since = clock.now()
-    const again = own.arn === passage.before.arn
+    const again = own.arn === passage.before.arn && !settingsOnly
     if (back && Object.keys(passage.undo).length === 0) {
       passage.restored = 'by ecs'
       expectOf(this.#options.watch, passage, passage.before, service, since, '')

@@ -1,17 +1,20 @@
 // Services under observation: polled, since ECS tells nobody. Each poll reads what may have changed, and no more.
 import type { Service, ServiceDeployment, Task } from '@aws-sdk/client-ecs'
-import type { Clock } from '../deploy/clock.ts'
+import { type Clock, sleep } from '../deploy/clock.ts'
 import type { Observation } from '../deploy/follow.ts'
 import { combine, type Judgement, type Verdict } from '../deploy/verdict.ts'
 import { ExpectedFailure, messageOf } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import type { AwsApi } from './api.ts'
 import { readCodeDeployment, withTaskSets } from './code-deploy.ts'
+import { readImageParts } from './image-parts.ts'
 import type { CodeDeployment } from './judge/code-deploy.ts'
-import { judgeService } from './judge/service.ts'
+import { type ImageParts, otherDigests } from './judge/digests.ts'
+import { judgeService, tasksOf } from './judge/service.ts'
 import { isOver, primaryOf } from './judge/service-deployment.ts'
 import { type Expectation, revisionOf, type ServiceSnapshot, type TargetState } from './judge/snapshot.ts'
 import { PollPace } from './poll-pace.ts'
+import { MOST_TASKS, readTasks } from './service-tasks.ts'
 import { RUN_TAG, tagOf } from './tags.ts'
 
 export interface ServiceWatchOptions {
@@ -32,29 +35,35 @@ interface Watched {
   codeDeployment: CodeDeployment | undefined
   seen: boolean
   successor: string | undefined
-  readonly tasks: Map<string, Task>
+  tasks: ReadonlyMap<string, Task>
   targets: readonly TargetState[]
   signature: string
   /** True once the running tasks were listed. */
   listed: boolean
+  /** True once it was told that there are too many tasks to read them all. */
+  sampled: boolean
 }
 
 /** The first look after a change: ECS shows a new deployment after a second or two. */
 const FIRST_POLL_MS = 1_500
 /** While nothing moves the service deployment and the tasks are read at every so many polls only. */
 const FULL_READ_EVERY = 4
-const DESCRIBED_AT_ONCE = 100
+/** A read that has begun is done within a second or two. */
+const SETTLED_MS = 3_000
 
 export class ServiceWatch {
   readonly #options: ServiceWatchOptions
   readonly #watched = new Map<string, Watched>()
   readonly #listeners = new Set<() => void>()
   readonly #pace = new PollPace()
+  readonly #parts = new Map<string, ImageParts>()
   #cancelTimer: (() => void) | undefined
   #polling: Promise<void> | undefined
   #fault: unknown
   #polls = 0
   #closed = false
+  /** Grows with every `observe`: what a read of an earlier one brings comes too late to be told. */
+  #round = 0
   /** True where service deployments may not be read. */
   #refused = false
 
@@ -81,12 +90,17 @@ export class ServiceWatch {
       targets: [],
       signature: '',
       listed: false,
+      sampled: known?.sampled ?? false,
     })
   }
 
   snapshot(name: string): ServiceSnapshot | undefined {
     const watched = this.#watched.get(name)
-    return watched === undefined ? undefined : { ...watched, name: `service/${name}`, tasks: [...watched.tasks.values()] }
+    return watched === undefined ? undefined : this.#snapshotOf(watched)
+  }
+
+  #snapshotOf(watched: Watched, tasks = watched.tasks): ServiceSnapshot {
+    return { ...watched, name: `service/${watched.name}`, tasks: [...tasks.values()], parts: this.#parts }
   }
 
   get names(): readonly string[] {
@@ -96,6 +110,7 @@ export class ServiceWatch {
   observe(): Observation {
     this.#closed = false
     this.#fault = undefined
+    this.#round++
     const soon = this.#polls === 0 ? FIRST_POLL_MS : 0
     this.#schedule(soon)
     return {
@@ -131,9 +146,11 @@ export class ServiceWatch {
     this.#cancelTimer = undefined
   }
 
-  /** Waits for a read that is under way. */
+  /** Waits for a read that is under way, but not for a connection that is silent: what is to be put back has no time for that. */
   async settled(): Promise<void> {
-    await this.#polling
+    const enough = new AbortController()
+    await Promise.race([this.#polling, sleep(this.#options.clock, SETTLED_MS, enough.signal)])
+    enough.abort()
   }
 
   #schedule(ms: number): void {
@@ -147,15 +164,17 @@ export class ServiceWatch {
   async #poll(): Promise<void> {
     const { api } = this.#options
     const throttles = api.throttles
+    const round = this.#round
     let moved = false
     try {
       moved = await this.#read()
     } catch (error) {
+      if (round !== this.#round) return
       if (error instanceof ExpectedFailure && error.reason === 'Unreachable') this.#options.onTrouble(error.message)
       else this.#fault = error
     }
     this.#polls++
-    if (this.#closed) return
+    if (this.#closed || round !== this.#round) return
     for (const listener of this.#listeners) listener()
     if (this.#fault === undefined) this.#schedule(this.#pace.next({ moved, throttled: api.throttles > throttles }))
   }
@@ -191,17 +210,21 @@ export class ServiceWatch {
     return moved.length > 0
   }
 
-  /** Whether the service deployment that is current is ours: the one that was not there before, while our deployment is primary. */
+  /**
+   * Whether the service deployment that is current is ours: the one that was not there before, while our deployment is primary. Where we began none it is the
+   * one that brought the revision, or has put it back.
+   */
   #recognise(watched: Watched): void {
     const { service, expected } = watched
     const primary = primaryOf({ service })
-    const ours = expected.deployment === '' || primary?.id === expected.deployment
-    if (ours && expected.deployment !== '') watched.seen = true
+    const none = expected.deployment === ''
+    const ours = none ? primary?.taskDefinition === expected.taskDefinition : primary?.id === expected.deployment
+    if (ours) watched.seen = true
     const current = service?.currentServiceDeployment ?? ''
-    if (watched.deploymentArn !== '' || current === '' || !ours) return
-    if (expected.deployment !== '' && current === watched.deploymentBefore) return
-    if (expected.deployment === '' && expected.rollsBack) return
+    if (current === '' || current === watched.deploymentArn || !ours) return
+    if (none ? expected.rollsBack : watched.deploymentArn !== '' || current === watched.deploymentBefore) return
     watched.deploymentArn = current
+    watched.serviceDeployment = undefined
   }
 
   async #readCodeDeployment(watched: Watched): Promise<void> {
@@ -241,38 +264,49 @@ export class ServiceWatch {
 
   /** Stopped tasks say what went wrong, running ones which digest they run. */
   async #readTasks(watched: Watched): Promise<void> {
-    const { api, cluster } = this.#options
-    const list = async (desiredStatus: 'RUNNING' | 'STOPPED'): Promise<readonly string[]> =>
-      (await api.call('ecs', 'ListTasks', { cluster, serviceName: watched.name, desiredStatus, maxResults: DESCRIBED_AT_ONCE }))
-        .taskArns ?? []
     const primary = primaryOf(watched)
     const over = isOver(watched.serviceDeployment?.status) || primary?.rolloutState === 'COMPLETED'
     const runs = (primary?.runningCount ?? 0) > 0
     const wantsRunning = runs && (over || (watched.service?.loadBalancers ?? []).length > 0)
-    const [stopped, running] = await Promise.all([list('STOPPED'), wantsRunning ? list('RUNNING') : []])
-    const known = (arn: string): boolean => watched.tasks.get(arn)?.lastStatus === 'STOPPED'
-    const wanted = [...new Set([...running, ...stopped])].filter(arn => !known(arn)).slice(0, DESCRIBED_AT_ONCE)
-    const there = new Set([...running, ...stopped])
-    for (const [arn, task] of watched.tasks) if (!there.has(arn) && task.lastStatus !== 'STOPPED') watched.tasks.delete(arn)
-    if (wanted.length > 0) {
-      const { tasks = [] } = await api.call('ecs', 'DescribeTasks', { cluster, tasks: wanted })
-      for (const task of tasks) if (task.taskArn !== undefined) watched.tasks.set(task.taskArn, task)
-    }
+    const { api, cluster, onTrouble } = this.#options
+    const tasks = new Map(watched.tasks)
+    const all = await readTasks(api, { cluster, service: watched.name, running: wantsRunning }, tasks)
+    await this.#readParts(watched, tasks)
+    watched.tasks = tasks
+    if (!all && !watched.sampled)
+      onTrouble(
+        `Service ${watched.name} has more than ${MOST_TASKS} tasks: it is judged by so many of them, and by what ECS says.`,
+      )
+    watched.sampled ||= !all
     watched.listed = wantsRunning || !runs
   }
 
+  /** Of an image that a task names by another digest than the one deployed: before that is judged. */
+  async #readParts(watched: Watched, tasks: ReadonlyMap<string, Task>): Promise<void> {
+    const { digests, images } = watched.expected
+    const running = tasksOf(this.#snapshotOf(watched, tasks)).filter(({ lastStatus }) => lastStatus === 'RUNNING')
+    const unknown = otherDigests(running, digests).filter(({ wanted }) => !this.#parts.has(wanted))
+    for (const [wanted, container] of new Map(unknown.map(({ wanted, container }) => [wanted, container])))
+      this.#parts.set(wanted, await readImageParts(this.#options.api, images?.get(container) ?? '', wanted))
+  }
+
   async #readTargets(watched: Watched): Promise<void> {
-    const groups = [...new Set((watched.service?.loadBalancers ?? []).flatMap(({ targetGroupArn }) => targetGroupArn ?? []))]
+    // A service that shifts traffic has its new tasks in the one or the other, in turn.
+    const groups = new Set(
+      (watched.service?.loadBalancers ?? []).flatMap(({ targetGroupArn, advancedConfiguration }) =>
+        [targetGroupArn, advancedConfiguration?.alternateTargetGroupArn].flatMap(arn => arn ?? []),
+      ),
+    )
     const running = [...watched.tasks.values()].some(
       ({ lastStatus, taskDefinitionArn }) => lastStatus === 'RUNNING' && taskDefinitionArn === watched.expected.taskDefinition,
     )
     const over = isOver(watched.serviceDeployment?.status)
-    if (groups.length === 0 || !running || over) {
+    if (groups.size === 0 || !running || over) {
       watched.targets = []
       return
     }
     const found = await Promise.all(
-      groups.map(async group => {
+      [...groups].map(async group => {
         try {
           const answer = await this.#options.api.call('elasticloadbalancing', 'DescribeTargetHealth', { TargetGroupArn: group })
           return (answer.TargetHealthDescriptions ?? []).map(({ Target, TargetHealth }) => ({
@@ -296,8 +330,19 @@ export class ServiceWatch {
   async #findSuccessor(watched: Watched): Promise<void> {
     const { service, expected, seen, successor } = watched
     const primary = primaryOf({ service })
-    const known = primary === undefined || primary.id === expected.deployment || primary.id === expected.deploymentBefore
-    if (known || !seen || successor !== undefined || expected.rollsBack || primary.taskDefinition === undefined) return
+    const known =
+      expected.deployment === ''
+        ? primary?.taskDefinition === expected.taskDefinition || expected.codeDeployment !== undefined
+        : primary?.id === expected.deployment || primary?.id === expected.deploymentBefore
+    if (
+      primary === undefined ||
+      known ||
+      !seen ||
+      successor !== undefined ||
+      expected.rollsBack ||
+      primary.taskDefinition === undefined
+    )
+      return
     watched.successor = await describeRevision(this.#options.api, primary.taskDefinition)
   }
 }

@@ -67,7 +67,7 @@ export function parseChallenge(header: string): {
 const MOST_PLATFORMS = 20
 
 /** The manifests of an index' platforms; attestations are of none. */
-function platformsOf(content: Readonly<Record<string, unknown>>): readonly string[] {
+export function platformsOf(content: Readonly<Record<string, unknown>>): readonly string[] {
   const entries = Array.isArray(content['manifests']) ? content['manifests'].map(asObject) : []
   return entries
     .filter(entry => asObject(entry['platform'])['os'] !== 'unknown')
@@ -379,7 +379,8 @@ function registryWords(answer: Answer): string {
   return words === '' ? '' : ` (${foreignLine(words, 160)})`
 }
 
-function parseObject(body: Buffer): Readonly<Record<string, unknown>> {
+/** Empty where the body is no JSON object. */
+export function parseObject(body: Buffer): Readonly<Record<string, unknown>> {
   try {
     return asObject(JSON.parse(body.toString('utf8')))
   } catch {

@@ -1,4 +1,6 @@
+import type { ServiceDeployment } from '@aws-sdk/client-ecs'
 import { describe, expect, test } from '@jest/globals'
+import type { Judgement } from '../../../src/deploy/verdict.ts'
 import { judgeService } from '../../../src/ecs/judge/service.ts'
 import type { ServiceSnapshot } from '../../../src/ecs/judge/snapshot.ts'
 import {
@@ -162,6 +164,17 @@ describe('fails', () => {
       'UnhealthyTarget',
       /is unhealthy/,
       32,
+    ],
+    [
+      'one stopped for its target, the next unhealthy after its own grace period',
+      snapshot({
+        service: { ...running(1), healthCheckGracePeriodSeconds: 60 },
+        tasks: [unhealthy(), addressed('10.0.0.5')],
+        targets: [target('10.0.0.5', 'unhealthy')],
+      }),
+      'UnhealthyTarget',
+      /is unhealthy/,
+      61,
     ],
     [
       'no place for 90 s',
@@ -331,6 +344,50 @@ describe('fails', () => {
   })
 })
 
+describe('with no deployment of ours', () => {
+  const last = (status: ServiceDeployment['status'], more: Partial<ServiceDeployment> = {}): Partial<ServiceSnapshot> => ({
+    expected: expectation({ deployment: '', deploymentBefore: 'ecs-svc/8' }),
+    serviceDeployment: deployment({ status, ...more }),
+    service: done,
+  })
+  const other = service({ deployments: [primary({ id: 'ecs-svc/9', taskDefinition: OLD }), primary({ status: 'ACTIVE' })] })
+  const open = service({ deployments: [primary({ runningCount: 1 }), active()] })
+  const failed = service({ deployments: [primary({ rolloutState: 'FAILED' })] })
+
+  test.each<[string, Partial<ServiceSnapshot>, Judgement['phase'], string]>([
+    ['the last one was complete', last('SUCCESSFUL'), 'healthy', ''],
+    ['the last one was put back by ECS', last('ROLLBACK_SUCCESSFUL'), 'healthy', ''],
+    ['the last one could not be put back, but is up', last('ROLLBACK_FAILED'), 'healthy', ''],
+    ['the last one was stopped, but is up', last('STOPPED'), 'healthy', ''],
+    ['the last one is being put back', { ...last('ROLLBACK_IN_PROGRESS'), service: open }, 'progressing', ''],
+    ['the last one was stopped in the middle', { ...last('STOPPED'), service: open }, 'failed', 'Stopped'],
+    ['the last one failed and stays', { ...last('STOPPED'), service: failed }, 'failed', 'Stopped'],
+    [
+      'the last one was put back, and that crashes',
+      { ...last('ROLLBACK_SUCCESSFUL'), tasks: [crashed(), crashed(), crashed()] },
+      'failed',
+      'EssentialContainerExited',
+    ],
+    ['tasks are missing', { ...last('ROLLBACK_SUCCESSFUL'), service: { ...done, desiredCount: 4 } }, 'progressing', ''],
+    ['another revision is still shown', { ...last('ROLLBACK_SUCCESSFUL'), service: other, seen: false }, 'progressing', ''],
+    ['ECS has put another one back', { ...last('ROLLBACK_IN_PROGRESS'), service: other }, 'failed', 'RolledBack'],
+    [
+      'somebody has deployed over it',
+      { ...last('SUCCESSFUL'), service: { ...other, currentServiceDeployment: 'arn:another' } },
+      'failed',
+      'Superseded',
+    ],
+    [
+      'the same, without service deployments',
+      { ...last(undefined), serviceDeployment: undefined, service: other },
+      'failed',
+      'Superseded',
+    ],
+  ])('%s', (_, more, phase, reason) => {
+    expect(judge(snapshot(more))).toMatchObject({ phase, reason })
+  })
+})
+
 describe('does not fail', () => {
   const waits: readonly (readonly [string, ServiceSnapshot, number?])[] = [
     ['one crash', snapshot({ tasks: [crashed()] })],
@@ -427,6 +484,15 @@ describe('does not fail', () => {
         targets: [target('10.0.0.5', 'unhealthy')],
       }),
       50,
+    ],
+    [
+      'one stopped for its target, the next unhealthy within its own grace period',
+      snapshot({
+        service: { ...running(1), healthCheckGracePeriodSeconds: 60 },
+        tasks: [unhealthy(), addressed('10.0.0.5')],
+        targets: [target('10.0.0.5', 'unhealthy')],
+      }),
+      60,
     ],
     [
       'one sick target beside a healthy one',

@@ -69,17 +69,31 @@ export class Ecr {
   }
 }
 
+interface Resolved {
+  readonly names: string[]
+  readonly digest: string
+  /** That of an index' first platform; else the same. */
+  readonly platform: string
+}
+
 /** What a pull of the reference finds. An image of another registry is always there, its digest made of its name. */
-export function resolveImage(region: Region, reference: string): { names: string[]; digest: string } | 'not found' {
+export function resolveImage(region: Region, reference: string): Resolved | 'not found' {
   const [named = '', digest] = reference.split('@')
   const found = /^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com\/([^:]+)(?::(.+))?$/.exec(named)
-  if (found === null) return { names: [reference, named], digest: digest ?? digestOf(reference) }
+  if (found === null) {
+    const made = digest ?? digestOf(reference)
+    return { names: [reference, named], digest: made, platform: made }
+  }
   const [, , regionName = '', repositoryName = '', tag = 'latest'] = found
   const repository = region.world.region(regionName).part(Ecr).repositories.get(repositoryName)
   const image = [...(repository?.images.values() ?? [])].find(one =>
     digest === undefined ? one.tags.has(tag) : one.digest === digest,
   )
   if (image === undefined) return 'not found'
+  const platform = (/index|list/.test(image.mediaType) ? firstOf(image.manifest) : undefined) ?? image.digest
   const base = named.replace(/:[^/]*$/, '')
-  return { names: [reference, ...[...image.tags].map(one => `${base}:${one}`), base], digest: image.digest }
+  return { names: [reference, ...[...image.tags].map(one => `${base}:${one}`), base], digest: image.digest, platform }
 }
+
+const firstOf = (index: string): string | undefined =>
+  (JSON.parse(index) as { manifests?: { digest: string }[] }).manifests?.[0]?.digest

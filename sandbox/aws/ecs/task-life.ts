@@ -106,7 +106,8 @@ export class TaskLife {
           if (name !== undefined) container.reason = said
           return this.stop('TaskFailedToStart', said)
         }
-        container.imageDigest = container.script.digest ?? resolved.digest
+        const { digest = resolved.digest } = container.script
+        container.imageDigest = digest === 'platform' ? resolved.platform : digest
       }
       task.pullStoppedAt = this.#ecs.now()
       this.#startContainers()

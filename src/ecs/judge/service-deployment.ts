@@ -31,8 +31,31 @@ export function wordOnDeployment(snapshot: ServiceSnapshot): Word {
   if (codeDeployment !== undefined) return wordOfCodeDeploy(codeDeployment)
   if (expected.codeDeployment !== undefined)
     return { phase: 'progressing', message: `CodeDeploy's deployment ${expected.codeDeployment} was created` }
+  if (expected.deployment === '') return wordWithoutDeployment(snapshot)
   if (serviceDeployment?.status !== undefined) return wordOf(serviceDeployment, snapshot)
   return wordOfRollout(snapshot)
+}
+
+/**
+ * We began none: how the last one ended, be it in a rollback, is history for as long as the revision is what runs, and the service itself tells how that is.
+ * Where another revision has taken its place, it is told what brought that.
+ */
+function wordWithoutDeployment(snapshot: ServiceSnapshot): Word {
+  const { serviceDeployment, service, expected, seen } = snapshot
+  const primary = primaryOf(snapshot)
+  const { status, serviceDeploymentArn: arn } = serviceDeployment ?? {}
+  const isCurrent = status !== undefined && (service?.currentServiceDeployment ?? arn) === arn
+  const word = isCurrent && serviceDeployment !== undefined ? wordOf(serviceDeployment, snapshot) : wordOfRollout(snapshot)
+  if (primary?.taskDefinition !== expected.taskDefinition) {
+    const shown = `${revisionOf(primary?.taskDefinition)} is still shown, ${revisionOf(expected.taskDefinition)} is to run`
+    if (!seen) return { phase: 'progressing', message: shown }
+    if (isCurrent) return word
+    return isRollback(primary) ? { phase: 'failed', final: true, ...rolloutFailure(primary) } : superseded(snapshot)
+  }
+  if (word.phase !== 'failed') return word
+  const rollout = wordOfRollout(snapshot)
+  if (isRollingBack(status) || status === 'ROLLBACK_SUCCESSFUL') return rollout
+  return rollout.phase === 'complete' ? rollout : word
 }
 
 function wordOf(deployment: ServiceDeployment, snapshot: ServiceSnapshot): Word {
@@ -119,7 +142,7 @@ function wordOfRollout(snapshot: ServiceSnapshot): Word {
   if (own === undefined || own !== primary) {
     if (!seen && primary?.id === expected.deploymentBefore)
       return { phase: 'progressing', message: 'waiting for ECS to show the deployment' }
-    const backAt = primary?.id === expected.deploymentBefore || /rolling back/i.test(primary?.rolloutStateReason ?? '')
+    const backAt = primary?.id === expected.deploymentBefore || isRollback(primary)
     if (backAt && primary !== undefined)
       return { phase: 'failed', final: primary.rolloutState === 'COMPLETED', ...rolloutFailure(primary) }
     return superseded(snapshot)
@@ -130,6 +153,10 @@ function wordOfRollout(snapshot: ServiceSnapshot): Word {
   if (own.rolloutState === undefined && others === 1) return { phase: 'complete' }
   const failures = own.failedTasks ?? 0
   return { phase: 'progressing', message: `the deployment is in progress${failures === 0 ? '' : `, ${failures} failed tasks`}` }
+}
+
+function isRollback(deployment: Deployment | undefined): deployment is Deployment {
+  return /rolling back/i.test(deployment?.rolloutStateReason ?? '')
 }
 
 function rolloutFailure({ rolloutStateReason = '' }: Deployment): { reason: string; message: string } {

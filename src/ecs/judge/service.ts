@@ -1,6 +1,7 @@
 // Judges one ECS service: what ECS says of the deployment, what its tasks died of, what its targets and events tell.
 import type { Task } from '@aws-sdk/client-ecs'
 import type { Judgement } from '../../deploy/verdict.ts'
+import { digestDoubts, otherDigests, wrongDigest } from './digests.ts'
 import { BREAKER, GRACES, REPEATS } from './grace.ts'
 import { judgeEvents, type Trouble } from './placement.ts'
 import { pausesOf, primaryOf, type Word, wordOnDeployment } from './service-deployment.ts'
@@ -36,7 +37,7 @@ function judgeForward(snapshot: ServiceSnapshot, base: Known, now: number): Judg
     culprit,
   })
 
-  const wrong = wrongDigest(running, expected.digests)
+  const wrong = wrongDigest(otherDigests(running, expected.digests), snapshot.parts)
   if (wrong !== undefined) return fail('DigestMismatch', wrong.message, wrong.culprit)
   const word = wordOnDeployment(snapshot)
   if (word.phase === 'failed' && word.reason === 'Superseded') return fail(word.reason, word.message)
@@ -48,19 +49,26 @@ function judgeForward(snapshot: ServiceSnapshot, base: Known, now: number): Judg
   const events = judgeEvents(snapshot, now)
   if (word.phase === 'failed') return failedByEcs(word, ends, events, fail)
   if (finding?.doomed === true) return fail(finding.reason, finding.message, finding.culprit)
-  if (word.phase === 'complete') return complete(snapshot, known, fail)
+  const ended = word.phase === 'complete' ? complete(snapshot, known, fail) : undefined
+  if (ended !== undefined && ended.phase !== 'progressing') return ended
   if (events?.doomed === true) return fail(events.reason, events.message)
   const amiss = finding ?? events
   const recheck = amiss?.recheckAt === undefined ? {} : { recheckAt: amiss.recheckAt }
-  const message = amiss === undefined ? waitingFor(snapshot, word) : amiss.message
   return {
     ...known,
     phase: 'progressing',
     reason: amiss?.reason ?? '',
-    message: `${name}: ${message}`,
+    message:
+      amiss === undefined && ended !== undefined ? ended.message : `${name}: ${amiss?.message ?? waitingFor(snapshot, word)}`,
     culprit: finding?.culprit ?? '',
     ...recheck,
   }
+}
+
+/** What is not proven of a service that is healthy, for people. */
+export function doubtsOf(snapshot: ServiceSnapshot): readonly string[] {
+  const running = tasksOf(snapshot).filter(({ lastStatus }) => lastStatus === 'RUNNING')
+  return digestDoubts(snapshot.name, otherDigests(running, snapshot.expected.digests), snapshot.parts)
 }
 
 interface Finding extends Trouble {
@@ -112,7 +120,7 @@ function judgeEnds(ends: readonly TaskEnd[], running: number, wanted: number): F
   return judged.find(({ doomed }) => doomed) ?? judged[0]
 }
 
-/** All that run are unhealthy for longer than anybody waits, or one was stopped for that already: the next will be as well. */
+/** All that run are unhealthy for longer than anybody waits; or for longer than their grace period, where one was stopped for that already. */
 function judgeTargets(
   snapshot: ServiceSnapshot,
   running: readonly Task[],
@@ -125,8 +133,7 @@ function judgeTargets(
   if (first === undefined) return undefined
   const stopped = ends.some(({ rule }) => rule === 'UnhealthyTarget')
   const noneIsWell = sick.length === running.length && !running.some(task => isHealthyTarget(task, targets))
-  const until = Math.max(...sick.map(target => target.until))
-  const decided = stopped ? Math.min(until, now) : until
+  const decided = Math.max(...sick.map(({ graceUntil, until }) => (stopped ? graceUntil : until)))
   const known = { reason: 'UnhealthyTarget', message: `${taskName(first.task)}, ${first.message}`, culprit: taskName(first.task) }
   if (!noneIsWell) return { ...known, doomed: false }
   return decided <= now ? { ...known, doomed: true } : { ...known, doomed: false, recheckAt: decided }
@@ -170,23 +177,6 @@ function disturbancesOf(tasks: readonly Task[]): string {
     .map(task => task.taskArn ?? '')
     .sort()
     .join(',')
-}
-
-function wrongDigest(
-  running: readonly Task[],
-  digests: Readonly<Record<string, string>>,
-): { message: string; culprit: string } | undefined {
-  for (const task of running)
-    for (const { name = '', imageDigest } of task.containers ?? []) {
-      const wanted = digests[name]
-      if (wanted === undefined || imageDigest === undefined || imageDigest === wanted) continue
-      const culprit = `${taskName(task)} container ${name}`
-      return {
-        culprit,
-        message: `${taskName(task)}, container ${name} runs ${imageDigest}, and not ${wanted}, which was to be deployed`,
-      }
-    }
-  return undefined
 }
 
 /** ECS calls it done; that a describe may be behind, and that tasks may have gone since, is looked at. */

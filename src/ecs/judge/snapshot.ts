@@ -1,6 +1,7 @@
 // What the judge is shown of one service at one instant: the API's own objects, and what the deployment expects of them.
 import type { Service, ServiceDeployment, Task } from '@aws-sdk/client-ecs'
 import type { CodeDeployment } from './code-deploy.ts'
+import type { ImageParts } from './digests.ts'
 
 /** One target of the service's target groups, as DescribeTargetHealth has it. */
 export interface TargetState {
@@ -26,6 +27,8 @@ export interface Expectation {
   readonly since: number
   /** The digests that must run, by container, as far as they are known. */
   readonly digests: Readonly<Record<string, string>>
+  /** The images that are to run, by container, as the revision names them. */
+  readonly images?: ReadonlyMap<string, string>
   /** Containers whose end ends the task. */
   readonly essential: ReadonlySet<string>
   /** CodeDeploy's name of the deployment, where it makes it. */
@@ -50,6 +53,8 @@ export interface ServiceSnapshot {
   readonly successor: string | undefined
   readonly tasks: readonly Task[]
   readonly targets: readonly TargetState[]
+  /** What images consist of, by their digest, as far as it had to be looked up. */
+  readonly parts?: ReadonlyMap<string, ImageParts>
 }
 
 export const timeOf = (date: Date | undefined): number | undefined => date?.getTime()

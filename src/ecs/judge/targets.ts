@@ -10,6 +10,8 @@ export interface SickTarget {
   readonly task: Task
   /** `the target 10.0.1.5 is unhealthy: Health checks failed with these codes: [503]` */
   readonly message: string
+  /** In ms: the end of the service's own grace period for it. */
+  readonly graceUntil: number
   /** In ms: from then on nobody waits for it any more. */
   readonly until: number
 }
@@ -42,6 +44,7 @@ export function sickTargets(
       {
         task,
         message: `the target ${sick.id} is unhealthy${why === '' ? '' : `: ${why}`}`,
+        graceUntil: started + graceMs,
         until: started + graceMs + GRACES.UnhealthyTargets.ms,
       },
     ]
