@@ -287,16 +287,34 @@ export class ReleaseWatch {
     try {
       await this.#watchAll(collection)
     } catch (error) {
-      const refused = error instanceof ApiFailure && [403, 404, 405].includes(error.status)
-      if (!refused || collection.needed) throw error
-      for (const workload of collection.without) this.#unreadable.set(keyOf(workload), 'it cannot be read or watched')
-      const names = collection.without.map(workload => this.nameOf(workload)).join(', ')
-      const consequence = names === '' ? 'Some details cannot be seen' : `${names} cannot be followed`
-      this.#options.onTrouble(`${consequence}: ${foreignLine(error.message)}`)
+      this.#doWithout(collection, error)
     }
   }
 
-  async #watchAll({ path, namespace, holds, name }: Collection): Promise<void> {
+  /** @throws the error where it is no refusal, or the release cannot be followed without the collection */
+  #doWithout({ path, namespace, holds, needed, without }: Collection, error: unknown): void {
+    const refused = error instanceof ApiFailure && [403, 404, 405].includes(error.status)
+    if (!refused || needed) throw error
+    this.#troubled.delete(path)
+    // What was listed before the watch was refused is past from now on.
+    if (holds === 'Event')
+      for (const [uid, events] of this.#events) if (events[0]?.metadata?.namespace === namespace) this.#events.delete(uid)
+    for (const workload of this.#options.workloads)
+      for (const slot of slotsOf(holds, workload, namespace)) {
+        this.#stored(workload, slot).clear()
+        this.#changed(workload)
+      }
+    const names = without.map(workload => this.nameOf(workload)).join(', ')
+    const consequence = names === '' ? 'Some details cannot be seen' : `${names} cannot be followed`
+    this.#options.onTrouble(`${consequence}: ${foreignLine(error.message)}`)
+    for (const workload of without) {
+      this.#unreadable.set(keyOf(workload), 'it cannot be read or watched')
+      this.#changed(workload)
+    }
+  }
+
+  async #watchAll(collection: Collection): Promise<void> {
+    const { path, namespace, holds, name } = collection
     const seen = new Set<string>()
     const put = (object: KubernetesObject): void => {
       if (holds === 'Event') {
@@ -361,10 +379,13 @@ export class ReleaseWatch {
       signal: this.#stop.signal,
       clock: this.#options.clock,
     })
-    watching.done.catch((error: unknown) => {
-      this.#fault = asExpectedFailure(error, `Watching ${path}`)
-      for (const listener of this.#listeners) listener()
-    })
+    watching.done
+      // The right to list may be there without the right to watch.
+      .catch((error: unknown) => this.#doWithout(collection, error))
+      .catch((error: unknown) => {
+        this.#fault = asExpectedFailure(error, `Watching ${path}`)
+        for (const listener of this.#listeners) listener()
+      })
   }
 
   #changed(workload: Workload): void {
