@@ -9,6 +9,7 @@ import { combine, type Judgement, type Verdict } from '../deploy/verdict.ts'
 import { ExpectedFailure } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import { ApiFailure, asExpectedFailure, type KubernetesApi } from './api.ts'
+import { upSince } from './judge/coming-up.ts'
 import { eventTime } from './judge/events.ts'
 import { type FollowedKind, followedKind, OWNED_COLLECTIONS, runsPods } from './judge/kinds.ts'
 import { blank, type Snapshot } from './judge/workload.ts'
@@ -81,6 +82,10 @@ export class ReleaseWatch {
   readonly #before = new Map<string, KubernetesObject>()
   readonly #selections = new Selections()
   readonly #judged = new Map<string, Judgement>()
+  /** Since when each workload that runs pods is up, as far as that was asked. */
+  readonly #up = new Map<string, number>()
+  /** Workloads whose judgement hinges on whether the others are up. */
+  readonly #hinging = new Set<string>()
   readonly #listeners = new Set<() => void>()
   readonly #stop = new AbortController()
 
@@ -170,19 +175,21 @@ export class ReleaseWatch {
     this.#generations.set(keyOf(workload), { generation, at: this.#options.api.now() })
     this.#absent.delete(keyOf(workload))
     this.#judged.clear()
+    this.#up.delete(keyOf(workload))
     this.#followLate(workload)
   }
 
   /** The workload was removed, or is about to be: it is waited for no more. */
   expectAbsence(workload: Workload): void {
     this.#absent.add(keyOf(workload))
+    this.#outdate(workload)
     for (const service of this.#selections.forget(keyOf(workload))) this.#judged.delete(service)
   }
 
   /** The object of that uid was deleted, and the workload is another one now. */
   forget(workload: Workload, uid: string): void {
     this.#forgotten.add(uid)
-    this.#judged.delete(keyOf(workload))
+    this.#outdate(workload)
   }
 
   close(): void {
@@ -238,7 +245,24 @@ export class ReleaseWatch {
       selected: () => this.#selections.of(key),
       events: of => this.#events.get(of) ?? [],
       restartsBefore: (podUid, container) => this.#restartsBefore.get(`${podUid}/${container}`) ?? 0,
+      othersUpSince: () => {
+        this.#hinging.add(key)
+        return this.#othersUpSince(key)
+      },
     }
+  }
+
+  #othersUpSince(key: string): number {
+    const others = this.#options.workloads.filter(other => runsPods(other) && keyOf(other) !== key)
+    return Math.max(0, ...others.map(other => this.#upSince(other)))
+  }
+
+  #upSince(workload: Workload): number {
+    const key = keyOf(workload)
+    if (this.#absent.has(key) || this.#unreadable.has(key)) return 0
+    const known = this.#up.get(key) ?? upSince(this.snapshot(workload))
+    this.#up.set(key, known)
+    return known
   }
 
   /** Nothing is called healthy on the word of an API server that is not heard any more. */
@@ -388,8 +412,15 @@ export class ReleaseWatch {
       })
   }
 
+  /** What was said of it is past, and what hinged on it. */
+  #outdate(workload: Workload): void {
+    for (const key of [keyOf(workload), ...this.#hinging]) this.#judged.delete(key)
+    this.#hinging.clear()
+    this.#up.delete(keyOf(workload))
+  }
+
   #changed(workload: Workload): void {
-    this.#judged.delete(keyOf(workload))
+    this.#outdate(workload)
     for (const listener of this.#listeners) listener()
   }
 

@@ -38,6 +38,8 @@ const dies = (how: 'delete' | 'evict' | 'end'): readonly Happening[] => [{ at: 2
 const scaledTo = (replicas: number): readonly Happening[] => [
   { at: 3, of: WEB, patch: { spec: { replicas } }, subresource: 'scale' },
 ]
+/** Ends as long as nobody answers at the Service `db`, which pods know by their environment. */
+const needsDatabase = `wget -q -T 2 -O /dev/null http://$DB_SERVICE_HOST/ || { echo no database >&2; exit 3; }; ${serve()}`
 const picky = `[ "$LEVEL" = good ] || exit 1; ${serve()}`
 
 const rollouts: readonly Scenario[] = [
@@ -227,6 +229,20 @@ const late: readonly Scenario[] = [
 const slow: readonly Scenario[] = [
   { name: 'one crash that heals', live: oneV1, release: [deployment(atFirst(1, 'exit 3'))], takes: 25, must: good },
   { name: 'two crashes that heal', live: oneV1, release: [deployment(atFirst(2, 'exit 3'))], takes: 45, must: good },
+  {
+    name: 'crashes until the database that comes with it is up',
+    release: [
+      deployment({ script: needsDatabase }),
+      statefulSet({
+        script: `sleep 25; ${serve()}`,
+        replicas: 1,
+        container: { readinessProbe: httpGet('/', { periodSeconds: 1 }) },
+      }),
+      service('db'),
+    ],
+    takes: 70,
+    must: good,
+  },
   {
     name: 'a start that is slow, within its startup probe',
     live: v1,

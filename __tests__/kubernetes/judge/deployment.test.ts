@@ -10,6 +10,7 @@ import {
   condition,
   deployment,
   event,
+  type PodGiven,
   pod,
   replicaSet,
   running,
@@ -587,6 +588,44 @@ describe('a container that ends', () => {
       { ...failed, message: 'ends soon after every start' },
     ],
   ])('%s', (_, given, seconds, expected) => check(given, seconds, expected))
+
+  const run = (ends: number, from: number, more: PodGiven['status'] = {}, exitCode = 1): ReturnType<typeof pod> =>
+    pod({
+      conditions: [],
+      status: {
+        ready: false,
+        restartCount: ends - 1,
+        state: waiting('CrashLoopBackOff'),
+        lastState: terminated(exitCode, from, from + 2),
+        ...more,
+      },
+    })
+  const startedAgain = { restartCount: 3, state: running(40) }
+  const never = Number.POSITIVE_INFINITY
+  test.each<[what: string, pod: ReturnType<typeof pod>, othersUp: number, expected: Expected]>([
+    ['three times, while they are not', run(3, 12), never, { ...progressing, message: '(3 times, before all else' }],
+    ['a fourth time, while they are not', run(4, 35), never, progressing],
+    ['a fifth time, while they are not', run(5, 78), never, { ...failed, reason: 'CrashLoopBackOff', message: '(5 times)' }],
+    ['three times, the last of it begun before they were', run(3, 12), 13, progressing],
+    ['three times, the last of it begun in that very moment', run(3, 12), 11, progressing],
+    ['three times, the last of it begun after they were', run(3, 12), 9, failed],
+    ['a fourth time, begun after they were', run(4, 35), 20, failed],
+    [
+      'three times, and runs again',
+      run(3, 12, { ...startedAgain }),
+      20,
+      { ...progressing, reason: '', message: 'not ready yet' },
+    ],
+    [
+      'three times, and is Ready',
+      pod({ status: { ...startedAgain, lastState: terminated(1, 12, 14) } }),
+      20,
+      { ...healthy, disturbances: 'web-2-a:3' },
+    ],
+    ['twice for want of its program, while they are not', run(2, 1, {}, 127), never, failed],
+  ])('%s (what else is new in the release is up)', (_, given, othersUp, expected) =>
+    check(snapshot([given], { othersUpSince: () => at(othersUp) }), 90, expected),
+  )
 
   const withInit = (init: Record<string, unknown>, status: Record<string, unknown>): ReturnType<typeof pod> =>
     pod({

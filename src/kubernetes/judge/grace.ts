@@ -101,9 +101,14 @@ export const GRACES = {
 
 /**
  * Ends of a container after which it will not come up by itself. Two crashes in a row were seen to heal (after 16 to 21 s), so the third decides.
- * What cannot depend on the moment (the program is not in the image, the memory limit is too small) is decided by the second.
+ * What cannot depend on the moment (the program is not in the image, the memory limit is too small) is decided by the second. A run that began before
+ * all else that the release has created was up says little: a program that needs a database beside it ends until that answers, which takes a minute
+ * with an image to pull and a disk to make. The fifth end decides then, after about 75 s: the next start would be 80 s away.
  */
-export const ENDS_THAT_DECIDE = { crash: 3, deterministic: 2 } as const
+export const ENDS_THAT_DECIDE = { crash: 3, deterministic: 2, beforeOthers: 5 } as const
+
+/** What is Ready is found at its Service's address on every node a moment later. */
+export const FOUND_MS = 2_000
 
 /**
  * When a container that its liveness or startup probe kills will not come up. Every life lasts as long as the probe's own patience, so the second

@@ -25,6 +25,8 @@ export interface PodContext {
   readonly endedAt?: number | undefined
   /** A pod of the same revision is Ready on another node. */
   readonly readyElsewhere?: boolean
+  /** Since when all else that the release has created is up, in ms; Infinity while it is not. Default: always. */
+  readonly othersUpSince?: (() => number) | undefined
   readonly now: number
 }
 
@@ -161,7 +163,16 @@ function schedulingGrace(pod: Pod, said: string): Grace {
 }
 
 function judgeContainers(context: PodContext): readonly PodFinding[] {
-  const { pod, events, now, restartsBefore, floor = 0, mayBeMended = false, readyElsewhere = false } = context
+  const {
+    pod,
+    events,
+    now,
+    restartsBefore,
+    floor = 0,
+    mayBeMended = false,
+    readyElsewhere = false,
+    othersUpSince = () => 0,
+  } = context
   const findings: PodFinding[] = []
   const specs: readonly { container: Container; init: boolean }[] = [
     ...list(pod.spec?.initContainers).map(container => ({ container, init: true })),
@@ -183,6 +194,7 @@ function judgeContainers(context: PodContext): readonly PodFinding[] {
       floor,
       mayBeMended,
       readyElsewhere,
+      othersUpSince,
       now,
     })
     if (finding !== undefined) findings.push({ ...finding, pod: text(pod.metadata?.name), container: container.name })

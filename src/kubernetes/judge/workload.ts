@@ -36,6 +36,8 @@ export interface Snapshot<T = KubernetesObject> {
   readonly events: (uid: string) => readonly Event[]
   /** Restarts of a container, by its pod's uid, that had happened before the release began. */
   readonly restartsBefore: (podUid: string, container: string) => number
+  /** Since when all else that the release has created is up, in ms; Infinity while it is not. */
+  readonly othersUpSince?: () => number
 }
 
 /** What a judge says when nothing else is to be said yet. */
@@ -96,6 +98,7 @@ export function judgePods<T>(snapshot: Snapshot<T>, pods: readonly Pod[], now: n
       floor: snapshot.since,
       mayBeMended: snapshot.generation > 0,
       endedAt,
+      othersUpSince: snapshot.othersUpSince,
       readyElsewhere: nodes.size > 1 || (nodes.size === 1 && !nodes.has(text(pod.spec?.nodeName))),
       now,
     })
