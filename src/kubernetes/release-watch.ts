@@ -12,6 +12,7 @@ import { ApiFailure, asExpectedFailure, type KubernetesApi } from './api.ts'
 import { upSince } from './judge/coming-up.ts'
 import { eventTime } from './judge/events.ts'
 import { type FollowedKind, followedKind, OWNED_COLLECTIONS, runsPods } from './judge/kinds.ts'
+import { startTimes } from './judge/pod.ts'
 import { blank, type Snapshot } from './judge/workload.ts'
 import { groupOf, type KubernetesObject } from './objects.ts'
 import { keyOf, type Owner, Ownership, type Slot, slotsOf } from './ownership.ts'
@@ -65,6 +66,8 @@ export class ReleaseWatch {
   readonly #unreadable = new Map<string, string>()
   readonly #events = new Map<string, Event[]>()
   readonly #restartsBefore = new Map<string, number>()
+  /** How long a workload's container took to be ready in the pods that were there at the start: the shortest, for others may have had trouble. */
+  readonly #tookBefore = new Map<string, number>()
   readonly #generations = new Map<string, { readonly generation: number; readonly at: number }>()
   readonly #lastPodGoneAt = new Map<string, number>()
   /** Workloads that are not to be there: removed again, or by a rollback. */
@@ -249,6 +252,7 @@ export class ReleaseWatch {
         this.#hinging.add(key)
         return this.#othersUpSince(key)
       },
+      tookBefore: container => this.#tookBefore.get(`${key}/${container}`),
     }
   }
 
@@ -379,7 +383,11 @@ export class ReleaseWatch {
               for (const uid of [...this.#stored(workload, slot).keys()])
                 if (!there.has(uid) && seen.has(uid)) drop({ workload, slot }, uid)
         for (const object of objects) put(object)
-        if (first && holds === '/Pod') for (const object of objects) this.#rememberRestarts(object)
+        if (first && holds === '/Pod')
+          for (const object of objects) {
+            this.#rememberRestarts(object)
+            this.#rememberStarts(namespace, object)
+          }
         if (!this.#started && holds !== 'Event') for (const object of objects) this.#rememberBefore(holds, namespace, object)
         first = false
         for (const workload of this.#options.workloads) if (workload.namespace === namespace) this.#changed(workload)
@@ -435,6 +443,15 @@ export class ReleaseWatch {
   #rememberBefore(holds: string, namespace: string, object: KubernetesObject): void {
     const owner = this.#ownership.of(holds, namespace, object)
     if (owner?.slot === 'own') this.#before.set(keyOf(owner.workload), slim(object))
+  }
+
+  #rememberStarts(namespace: string, pod: KubernetesObject): void {
+    const owner = this.#ownership.of('/Pod', namespace, pod)
+    if (owner === undefined) return
+    for (const [container, ms] of startTimes(pod as unknown as Pod)) {
+      const key = `${keyOf(owner.workload)}/${container}`
+      this.#tookBefore.set(key, Math.min(ms, this.#tookBefore.get(key) ?? ms))
+    }
   }
 
   #rememberRestarts({ metadata, status: raw }: KubernetesObject): void {

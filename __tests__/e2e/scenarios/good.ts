@@ -39,7 +39,7 @@ const scaledTo = (replicas: number): readonly Happening[] => [
   { at: 3, of: WEB, patch: { spec: { replicas } }, subresource: 'scale' },
 ]
 /** Ends as long as nobody answers at the Service `db`, which pods know by their environment. */
-const needsDatabase = `wget -q -T 2 -O /dev/null http://$DB_SERVICE_HOST/ || { echo no database >&2; exit 3; }; ${serve()}`
+const needsDatabase = `nc -w 2 $DB_SERVICE_HOST 80 </dev/null || { echo no database >&2; exit 3; }; ${serve()}`
 const picky = `[ "$LEVEL" = good ] || exit 1; ${serve()}`
 
 const rollouts: readonly Scenario[] = [

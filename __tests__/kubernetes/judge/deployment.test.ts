@@ -4,6 +4,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { Judgement } from '../../../src/deploy/verdict.ts'
 import { type DeploymentSnapshot, judgeDeployment, newestReplicaSet } from '../../../src/kubernetes/judge/deployment.ts'
+import { startTimes } from '../../../src/kubernetes/judge/pod.ts'
 import {
   at,
   BEGAN,
@@ -864,6 +865,26 @@ describe('a container that is not ready', () => {
       55,
       { ...failed, reason: 'Unhealthy', message: 'connection refused' },
     ],
+    ...(
+      [
+        ['and the version before took less', 30, 55, {}],
+        ['and the version before took longer', 70, 105, {}],
+        [
+          'and the version before took longer, of which its startup probe says a part',
+          70,
+          115,
+          { startup: { failureThreshold: 6 } },
+        ],
+        ['and the version before took longer than one and a half times', 120, 180, { startup: { failureThreshold: 6 } }],
+      ] as const
+    ).map(
+      ([what, took, until, more]): Row => [
+        what,
+        snapshot([unready({}, more)], { tookBefore: name => (name === 'app' ? took * 1_000 : undefined) }),
+        until - 1,
+        { ...progressing, recheckAt: until },
+      ],
+    ),
     ['with a delay of its own', snapshot([unready({ initialDelaySeconds: 60 })]), 114, { ...progressing, recheckAt: 115 }],
     [
       'with a patient probe',
@@ -933,6 +954,15 @@ describe('a container that is not ready', () => {
     ['by a node whose clock is five minutes behind', snapshot([unready({}, { since: -300, lost: -300 })]), 54, progressing],
   ])('%s', (_, given, seconds, expected) => check(given, seconds, expected))
 })
+
+test.each<[what: string, status: 'True' | 'False', readyAt: number, expected: [string, number][]]>([
+  ['when it was ready', 'True', 71, [['app', 70_000]]],
+  ['at once, without a probe', 'True', 1, []],
+  ['it is not ready', 'False', 71, []],
+  ['it was ready before, and lost it for a while', 'True', 500, []],
+])('how long a container took to start: %s', (_, status, readyAt, expected) =>
+  expect(startTimes(pod({ conditions: [condition('ContainersReady', status, readyAt)] }))).toEqual(expected),
+)
 
 describe('a liveness probe', () => {
   const alive = (

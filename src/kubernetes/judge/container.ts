@@ -31,6 +31,8 @@ export interface ContainerContext {
   readonly readyElsewhere: boolean
   /** Since when all else that the release has created is up, in ms; Infinity while it is not. */
   readonly othersUpSince: () => number
+  /** How long the container took to be ready in the pods before the release, in ms; 0 where that is not known. */
+  readonly tookMs: number
   readonly now: number
 }
 
@@ -338,7 +340,7 @@ function judgeStartup({ container, status, events, floor }: ContainerContext): F
   return { reason: '', message, doomed: false }
 }
 
-function judgeReadiness({ pod, container, status, runsOnce, events, floor, now }: ContainerContext): Finding | undefined {
+function judgeReadiness({ pod, container, status, runsOnce, events, floor, tookMs, now }: ContainerContext): Finding | undefined {
   const startedAt = timeOf(status.state?.running?.startedAt)
   const probe = container.readinessProbe
   if (startedAt === undefined || runsOnce || status.ready === true || probe == null || status.started === false) return undefined
@@ -349,7 +351,7 @@ function judgeReadiness({ pod, container, status, runsOnce, events, floor, now }
   // 408, 425 and 429 are the words of a server that is not yet able to.
   const refused = /statuscode: 4(?!08|25|29)\d\d/.test(said)
   const from = Math.max(since, floor, refused && failure !== undefined ? firstEventTime(failure) : 0)
-  const patience = readinessGraceMs(probe, container.startupProbe, false)
+  const patience = readinessGraceMs(probe, container.startupProbe, false, tookMs)
   const grace = refused ? readinessGraceMs(probe, container.startupProbe, true) : patience
   const message = `container ${container.name} runs but is not ready${said === '' ? '' : `: ${said}`}`
   const finding = after(Math.min(from + grace, Math.max(since, floor) + patience), now, 'Unhealthy', message)

@@ -4,7 +4,7 @@ import { foreignLine } from '../../runner/foreign-text.ts'
 import { conditionSince, type Finding, judgeContainer, LATE_CACHE, onOneNode, where, within } from './container.ts'
 import { eventTime, firstEventTime, newest } from './events.ts'
 import { count, latest, list, text, timeOf } from './fields.ts'
-import { firstLivenessMs, GRACES, type Grace } from './grace.ts'
+import { firstLivenessMs, GRACES, type Grace, LONGEST_START_MS } from './grace.ts'
 
 export interface PodFinding extends Finding {
   readonly pod: string
@@ -27,6 +27,8 @@ export interface PodContext {
   readonly readyElsewhere?: boolean
   /** Since when all else that the release has created is up, in ms; Infinity while it is not. Default: always. */
   readonly othersUpSince?: (() => number) | undefined
+  /** How long a container took to be ready in the pods before the release, in ms. */
+  readonly tookBefore?: ((container: string) => number | undefined) | undefined
   readonly now: number
 }
 
@@ -38,6 +40,19 @@ export function isGone(pod: Pod): boolean {
 /** The Ready condition, in which readiness gates are counted too. */
 export function isReady(pod: Pod): boolean {
   return list(pod.status?.conditions).some(condition => condition.type === 'Ready' && condition.status === 'True')
+}
+
+/**
+ * How long each container of a pod took from its start until the pod's containers were ready, in ms. Not known of one that had been ready before, and
+ * none of a pod that is not.
+ */
+export function startTimes(pod: Pod): readonly (readonly [container: string, ms: number])[] {
+  const readyAt = conditionSince(pod, 'ContainersReady', 'True')
+  if (readyAt === undefined) return []
+  return list(pod.status?.containerStatuses).flatMap(({ name, state }) => {
+    const ms = readyAt - (timeOf(state?.running?.startedAt) ?? Number.NEGATIVE_INFINITY)
+    return ms > 0 && ms <= LONGEST_START_MS ? [[name, ms] as const] : []
+  })
 }
 
 export function restartsOf(pod: Pod): number {
@@ -172,6 +187,7 @@ function judgeContainers(context: PodContext): readonly PodFinding[] {
     mayBeMended = false,
     readyElsewhere = false,
     othersUpSince = () => 0,
+    tookBefore,
   } = context
   const findings: PodFinding[] = []
   const specs: readonly { container: Container; init: boolean }[] = [
@@ -195,6 +211,7 @@ function judgeContainers(context: PodContext): readonly PodFinding[] {
       mayBeMended,
       readyElsewhere,
       othersUpSince,
+      tookMs: tookBefore?.(container.name) ?? 0,
       now,
     })
     if (finding !== undefined) findings.push({ ...finding, pod: text(pod.metadata?.name), container: container.name })
