@@ -227,6 +227,7 @@ test.each(['', '/', '/k8s/clusters/c-1', '/k8s/clusters/c-1/'])('a gateway has t
     const server = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}${path}`
     const through = await connected(altered({ server, 'certificate-authority-data': undefined }, { token: 'no-such-token-here' }))
     await through.api.request('GET', '/api/v1/namespaces/a/pods/b', { query: { pretty: 'false' } })
+    await through.close()
     const root = path.replace(/\/$/, '')
     expect(asked.slice(-2)).toEqual([`${root}/version`, `${root}/api/v1/namespaces/a/pods/b?pretty=false`])
   } finally {

@@ -119,6 +119,22 @@ const rollouts: readonly Scenario[] = [
     must: good,
   },
   {
+    name: 'a quota that is full until a pod has ended',
+    given: [quota({ pods: '2' })],
+    live: [
+      deployment({
+        version: '1',
+        replicas: 2,
+        pod: { terminationGracePeriodSeconds: 20 },
+        container: { lifecycle: { preStop: { exec: { command: ['sleep', '12'] } } } },
+      }),
+    ],
+    release: [deployment({ spec: { strategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } } })],
+    meanwhile: [{ at: 0, from: 'start', of: WEB, patch: { spec: { replicas: 1 } }, subresource: 'scale' }],
+    takes: 50,
+    must: good,
+  },
+  {
     name: 'a port of the node that the old pod frees',
     live: [
       deployment({
