@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createServer as createGateway } from 'node:http'
 import { type AddressInfo, connect as connectTcp, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -212,6 +213,26 @@ describe('a good kubeconfig', () => {
     expect(told).toHaveLength(1)
     expect(JSON.parse(told[0] ?? '')).toMatchObject({ type: 'ERROR', object: { kind: 'Status', code: 410 } })
   })
+})
+
+test.each(['', '/', '/k8s/clusters/c-1', '/k8s/clusters/c-1/'])('a gateway has the cluster at "%s"', async path => {
+  const asked: string[] = []
+  const gateway = createGateway(({ url = '' }, response) => {
+    asked.push(url)
+    response.setHeader('content-type', 'application/json')
+    response.end('{"gitVersion":"v1.34.0"}')
+  })
+  await new Promise<void>(resolve => gateway.listen(0, '127.0.0.1', resolve))
+  try {
+    const server = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}${path}`
+    const through = await connected(altered({ server, 'certificate-authority-data': undefined }, { token: 'no-such-token-here' }))
+    await through.api.request('GET', '/api/v1/namespaces/a/pods/b', { query: { pretty: 'false' } })
+    await through.close()
+    const root = path.replace(/\/$/, '')
+    expect(asked.slice(-2)).toEqual([`${root}/version`, `${root}/api/v1/namespaces/a/pods/b?pretty=false`])
+  } finally {
+    gateway.close()
+  }
 })
 
 describe('a bad road', () => {

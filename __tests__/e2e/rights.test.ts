@@ -89,3 +89,12 @@ test('with exactly these rights a release is deployed, a bad one put back, and a
   const back = await space.rollback({ app: 'web', to: 'previous', kubeconfig })
   expect(back.outputs).toMatchObject({ result: 'rolled-back' })
 })
+
+test('what may be listed and not watched is not followed, and the release is as good', async () => {
+  const lists = { apiGroups: ['', 'discovery.k8s.io'], resources: ['services', 'endpointslices'], verbs: ['list'] }
+  grant(space, { lists: [...RIGHTS, lists] })
+  space.write({ 'web.yaml': manifests('6') })
+  const run = await space.deploy({ app: 'web', manifests: 'web.yaml', kubeconfig: as('lists') })
+  expect(run.outputs).toMatchObject({ result: 'deployed' })
+  expect(run.output).toMatch(/service\/web.* cannot be followed: .*watch/)
+})

@@ -1,11 +1,13 @@
 // What a release's watch says while the API server is not heard: nothing good.
 import { describe, expect, test } from '@jest/globals'
 import { ApiFailure } from '../../src/kubernetes/api.ts'
-import { ReleaseWatch } from '../../src/kubernetes/release-watch.ts'
+import { ReleaseWatch, type Workload } from '../../src/kubernetes/release-watch.ts'
 import { ManualClock } from '../deploy/manual-clock.ts'
 import { MemoryCluster, object } from './memory-cluster.ts'
 
-async function watched(): Promise<{ clock: ManualClock; cluster: MemoryCluster; watch: ReleaseWatch; told: string[] }> {
+async function watched(
+  ...more: readonly Workload[]
+): Promise<{ clock: ManualClock; cluster: MemoryCluster; watch: ReleaseWatch; told: string[] }> {
   const clock = new ManualClock()
   const cluster = new MemoryCluster(clock)
   cluster.put(object('Deployment', 'web', { spec: { replicas: 0 }, status: { observedGeneration: 1 } }))
@@ -14,7 +16,7 @@ async function watched(): Promise<{ clock: ManualClock; cluster: MemoryCluster; 
     api: cluster,
     clock,
     namespace: 'shop',
-    workloads: [{ apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'shop', name: 'web' }],
+    workloads: [{ apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'shop', name: 'web' }, ...more],
     signal: new AbortController().signal,
     onTrouble: sentence => told.push(sentence),
   })
@@ -62,6 +64,22 @@ describe('the API server is not heard', () => {
     expect(() => watch.observe().judge()).toThrow(
       expect.objectContaining({ reason: 'Forbidden', message: expect.stringMatching(/^Watching /) }),
     )
+    watch.close()
+  })
+
+  test('a right to watch what can be done without, taken away for good, is said, and the rest is followed', async () => {
+    const { clock, cluster, watch, told } = await watched({ apiVersion: 'v1', kind: 'Service', namespace: 'shop', name: 'web' })
+    cluster.before(({ method, path }) => {
+      if (method === 'WATCH' && path.endsWith('/services')) throw forbidden
+    })
+    cluster.breakWatches(unreachable)
+    cluster.breakWatches(undefined)
+    await clock.advance(20_000)
+    expect(told.at(-1)).toBe('service/web cannot be followed: pods is forbidden')
+    expect(watch.observe().judge()).toMatchObject({
+      phase: 'healthy',
+      workloads: [{ workload: 'deployment/web' }, { message: 'not followed, it cannot be read or watched' }],
+    })
     watch.close()
   })
 })

@@ -108,7 +108,26 @@ describe('connect', () => {
     })
     connections.push(connection)
     expect(readdirSync(deep)).toEqual([])
-    expect(state('argv')).toMatch(/--unix-socket=\S{1,100} --kubeconfig=\S+ --context=c\n/)
+    expect(state('argv')).toMatch(/--unix-socket=\S{1,100} --append-server-path --kubeconfig=\S+ --context=c\n/)
+  })
+
+  // What kubectl before 1.23 says.
+  const OLD = `case "$*" in *--append-server-path*) echo "Error: unknown flag: --append-server-path" >&2; exit 1;; esac; ${SERVES}`
+
+  test("a kubectl that is too old for a server's path serves one without", async () => {
+    kubectl(OLD)
+    const connection = await connected()
+    expect(await connection.api.request('GET', '/version')).toEqual({ gitVersion: 'v1.34.0' })
+    expect(state('argv')).toMatch(/^proxy --unix-socket=\S+ --kubeconfig=\S+\n$/)
+  })
+
+  test.each(['/k8s/clusters/c-1', '/k8s/clusters/c-1/'])('and says so of one with the path %s', async path => {
+    kubectl(OLD)
+    await expect(connected(CONFIG.replace(':6443', path))).rejects.toMatchObject({
+      reason: 'InvalidInput',
+      message: `The address https://api.example${path} has a path, which the kubectl on this runner is too old for: install kubectl 1.23 or newer in a step before this one.`,
+    })
+    expect(readdirSync(join(folder, 't'))).toEqual([])
   })
 
   test('a proxy that dies is started again', async () => {

@@ -144,8 +144,9 @@ export class MemoryCluster implements KubernetesApi {
     this.#watches.clear()
   }
 
-  stream(_: string, { signal, onOpen }: StreamOptions): Promise<void> {
-    if (this.#watchesFail !== undefined) return Promise.reject(this.#watchesFail)
+  async stream(path: string, { signal, onOpen }: StreamOptions): Promise<void> {
+    this.#before({ method: 'WATCH', path, options: {} })
+    if (this.#watchesFail !== undefined) throw this.#watchesFail
     onOpen?.()
     return new Promise((_resolve, reject) => {
       this.#watches.add(reject)

@@ -4,8 +4,10 @@ import type { KubernetesApi, StreamOptions } from '../../src/kubernetes/api.ts'
 import type { KubernetesObject } from '../../src/kubernetes/objects.ts'
 import { ReleaseWatch, type Workload } from '../../src/kubernetes/release-watch.ts'
 import { ManualClock, settle } from '../deploy/manual-clock.ts'
+import { at, condition, pod, running } from './judge/objects.ts'
 import { type Json, judgedKind, type Kind, merge, type Recording } from './judge/recording.ts'
 import { Replay, readRecording } from './judge/replay.ts'
+import { MemoryCluster, object } from './memory-cluster.ts'
 
 const KINDS: Readonly<Record<string, Kind>> = {
   deployments: 'Deployment',
@@ -158,5 +160,35 @@ test('whoever listens is told of each change of the workload, until he leaves', 
   const before = told
   await server.playUntil(20_000)
   expect(told).toBe(before)
+  watch.close()
+})
+
+test('what was there at the start says how long its containers take to be ready: the shortest, since some may have had trouble', async () => {
+  const clock = new ManualClock(at(0))
+  const cluster = new MemoryCluster(clock)
+  const ownedBy = (kind: string, name: string): object => ({
+    namespace: 'shop',
+    ownerReferences: [{ apiVersion: 'apps/v1', kind, name, uid: name, controller: true }],
+  })
+  cluster.put(object('Deployment', 'web'))
+  cluster.put({ apiVersion: 'apps/v1', kind: 'ReplicaSet', metadata: { name: 'web-1', ...ownedBy('Deployment', 'web') } })
+  for (const seconds of [90, 70, 80, 900]) {
+    const ready = pod({ conditions: [condition('ContainersReady', 'True', seconds)], status: { state: running(0) } })
+    const metadata = { name: `web-1-${seconds}`, ...ownedBy('ReplicaSet', 'web-1') }
+    cluster.put({ ...ready, apiVersion: 'v1', kind: 'Pod', metadata } as unknown as KubernetesObject)
+  }
+  const workload: Workload = { apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'shop', name: 'web' }
+  const { signal } = new AbortController()
+  const watch = new ReleaseWatch({
+    api: cluster,
+    clock,
+    namespace: 'shop',
+    workloads: [workload],
+    signal,
+    onTrouble: () => undefined,
+  })
+  await watch.start()
+  const { tookBefore } = watch.snapshot(workload)
+  expect([tookBefore?.('app'), tookBefore?.('other')]).toEqual([70_000, undefined])
   watch.close()
 })

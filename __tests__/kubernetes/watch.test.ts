@@ -292,6 +292,25 @@ describe('trouble', () => {
     expect(fault).toMatchObject({ status: 403, message: 'taken away' })
   })
 
+  test.each([true, false])('a refusal after an outage counts from itself; watched before: %s', async watched => {
+    const away = proxyError('dial tcp 10.0.0.1:6443: connect: connection refused')
+    const [first, second] = [new FakeWatch(), new FakeWatch()]
+    server.next(listOf('10', []), ...(watched ? [first.answer] : []))
+    server.otherwise(away)
+    const { done } = await start()
+    if (watched) {
+      await server.requests(2)
+      first.drop()
+    }
+    for (let time = 0; time < 20; time++) await clock.advance(1_000)
+    const soFar = server.seen.length
+    const refusal = failure(403, 'Forbidden', 'not yet')
+    server.next(refusal, away, refusal, refusal, second.answer)
+    await Promise.race([until(() => server.seen.length === soFar + 5, 250), done])
+    second.send('ADDED', pod('b', '11'))
+    await until(() => told.includes('ADDED b'))
+  })
+
   test('a cancel while waiting to try again', async () => {
     const { first, watch } = await watching()
     server.otherwise(json(503, {}))

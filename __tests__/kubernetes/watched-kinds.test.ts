@@ -1,6 +1,7 @@
 // Which collections a release's kinds make the watch read, and what becomes of those that cannot be read.
 import { beforeEach, describe, expect, test } from '@jest/globals'
 import { ApiFailure } from '../../src/kubernetes/api.ts'
+import type { KubernetesObject } from '../../src/kubernetes/objects.ts'
 import { ReleaseWatch, type Workload } from '../../src/kubernetes/release-watch.ts'
 import { ExpectedFailure } from '../../src/runner/failure.ts'
 import { ManualClock, settle } from '../deploy/manual-clock.ts'
@@ -112,15 +113,22 @@ test.each<[what: string, workloads: readonly Workload[], paths: readonly string[
   watch.close()
 })
 
-describe('what cannot be read', () => {
-  const refuse = (part: string): void =>
+describe.each(['LIST', 'WATCH'])('what cannot be read, for want of the right to %s it', refused => {
+  const refuse = (part: string, status = 403): void =>
     cluster.before(({ method, path }) => {
-      if (method === 'LIST' && path.includes(part)) throw new ApiFailure(403, 'Forbidden', `${part} is forbidden`)
+      if (method === refused && path.includes(part)) throw new ApiFailure(status, 'Forbidden', `${part} is forbidden`)
     })
+  const watchingInVain = async (...workloads: readonly Workload[]): Promise<ReleaseWatch> => {
+    const watch = await watching(...workloads)
+    await settle()
+    return watch
+  }
+  const followed = async (...workloads: readonly Workload[]): Promise<unknown> =>
+    (await watchingInVain(...workloads)).observe().judge()
 
-  test('of a kind of its own is said, and not waited for', async () => {
-    refuse('databases')
-    const watch = await watching(database)
+  test.each([403, 404, 405])('of a kind of its own is said, and not waited for (%s)', async status => {
+    refuse('databases', status)
+    const watch = await watchingInVain(database)
     expect(told.join()).toContain('database/web cannot be followed: databases is forbidden')
     expect(watch.observe().judge()).toMatchObject({
       phase: 'healthy',
@@ -137,7 +145,7 @@ describe('what cannot be read', () => {
     ["a ReplicaSet's pods", 'pods', workload('apps/v1', 'ReplicaSet')],
   ])('%s: that is said, and not waited for', async (_, part, given) => {
     refuse(part)
-    const watch = await watching(given)
+    const watch = await watchingInVain(given)
     expect(told).toEqual([expect.stringContaining(`${given.kind.toLowerCase()}/web cannot be followed: ${part} is forbidden`)])
     expect(watch.observe().judge()).toMatchObject({ phase: 'healthy' })
     watch.close()
@@ -145,14 +153,27 @@ describe('what cannot be read', () => {
 
   test("a Rollout's pods: that is said, and it is judged by its own word", async () => {
     refuse('pods')
-    cluster.put({
+    const ownedBy = ({ apiVersion, kind, metadata: { name, uid = '' } }: KubernetesObject): object => ({
+      namespace: 'shop',
+      labels: { 'rollouts-pod-template-hash': '1' },
+      ownerReferences: [{ apiVersion, kind, name, uid, controller: true }],
+    })
+    const rollout = cluster.put({
       apiVersion: 'argoproj.io/v1alpha1',
       kind: 'Rollout',
       metadata: { name: 'web', namespace: 'shop', generation: 1 },
       spec: {},
-      status: { observedGeneration: '1', phase: 'Degraded', message: 'aborted' },
+      status: { observedGeneration: '1', phase: 'Degraded', message: 'aborted', currentPodHash: '1' },
     })
-    const watch = await watching(workload('argoproj.io/v1alpha1', 'Rollout'))
+    const set = cluster.put({ apiVersion: 'apps/v1', kind: 'ReplicaSet', metadata: { name: 'web-1', ...ownedBy(rollout) } })
+    cluster.put({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'web-1-a', ...ownedBy(set) },
+      spec: { nodeName: 'n', containers: [{ name: 'app', image: ':' }] },
+      status: { containerStatuses: [{ name: 'app', state: { waiting: { reason: 'InvalidImageName' } } }] },
+    })
+    const watch = await watchingInVain(workload('argoproj.io/v1alpha1', 'Rollout'))
     expect(told).toEqual([expect.stringContaining('Some details cannot be seen: pods is forbidden')])
     expect(watch.observe().judge()).toMatchObject({ phase: 'failed', reason: 'Degraded' })
     watch.close()
@@ -160,13 +181,14 @@ describe('what cannot be read', () => {
 
   test('of a Service ends the release where a Deployment needs it too', async () => {
     refuse('events')
-    const both = watching(workload('v1', 'Service'), workload('apps/v1', 'Deployment'))
-    await expect(both).rejects.toMatchObject({ reason: 'Forbidden' })
+    await expect(followed(workload('v1', 'Service'), workload('apps/v1', 'Deployment'))).rejects.toMatchObject({
+      reason: 'Forbidden',
+    })
   })
 
   test.each(['statefulsets', 'pods', 'events'])('%s of a workload end the release', async part => {
     refuse(part)
-    await expect(watching(workload('apps/v1', 'StatefulSet'), workload('v1', 'PersistentVolumeClaim'))).rejects.toMatchObject({
+    await expect(followed(workload('apps/v1', 'StatefulSet'), workload('v1', 'PersistentVolumeClaim'))).rejects.toMatchObject({
       reason: 'Forbidden',
     })
   })

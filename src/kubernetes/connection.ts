@@ -70,6 +70,11 @@ const HELM_TIME_MS = 60_000
  * unless told otherwise (seen: a watch and a request over a dead road recovered after 45 s, with these after 15).
  */
 const PINGS = { HTTP2_READ_IDLE_TIMEOUT_SECONDS: '10', HTTP2_PING_TIMEOUT_SECONDS: '5' }
+/**
+ * Without it kubectl drops the path that a server's address may have, as those of API gateways do that have many clusters behind one host (Rancher, loft).
+ * kubectl has known it since 1.23; where there is no path it changes nothing.
+ */
+const APPEND_SERVER_PATH = '--append-server-path'
 const SERVICE_ACCOUNT_NAMESPACE = '/var/run/secrets/kubernetes.io/serviceaccount/namespace'
 
 /**
@@ -116,18 +121,26 @@ export async function openConnection(options: ConnectOptions): Promise<OpenedCon
   try {
     if (file !== undefined && content !== undefined) writeFileSync(file, content, { mode: 0o600, flag: 'wx' })
     const socketPath = join(folder, 's')
-    proxy = new ProxyProcess(['proxy', `--unix-socket=${socketPath}`, ...global], { ...PINGS, ...env }, socketPath, clock)
+    const start = (...flags: readonly string[]): Promise<void> => {
+      const argv = ['proxy', `--unix-socket=${socketPath}`, ...flags, ...global]
+      proxy = new ProxyProcess(argv, { ...PINGS, ...env }, socketPath, clock)
+      return proxy.started(signal)
+    }
     // kubectl's start takes the time in which we read the kubeconfig ourselves.
-    const started = proxy.started(signal)
+    const started = start(APPEND_SERVER_PATH)
     started.catch(() => undefined)
     const target = await readTarget(content, options)
     try {
-      await started
+      await started.catch((error: unknown) => {
+        if (!(error instanceof ProxyEnded) || !error.said.includes(`unknown flag: ${APPEND_SERVER_PATH}`)) throw error
+        if (hasPath(target.server)) throw tooOld(target)
+        return start()
+      })
     } catch (error) {
       throw error instanceof ProxyEnded ? explainEnd(error, target) : error
     }
     api = createApi({ socketPath, clock, log, firstPatienceMs: FIRST_ANSWER_MS })
-    const answered = seeThatItAnswers(api, target, proxy, clock, signal).catch(error => {
+    const answered = seeThatItAnswers(api, target, () => proxy?.said ?? '', clock, signal).catch(error => {
       throw isAbort(error) ? cancelled(error) : error
     })
     answered.catch(() => undefined)
@@ -181,7 +194,7 @@ async function podsOwnTarget(env: NodeJS.ProcessEnv): Promise<Target> {
 async function seeThatItAnswers(
   api: KubernetesApi,
   target: Target,
-  proxy: ProxyProcess,
+  said: () => string,
   clock: Clock,
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -194,7 +207,7 @@ async function seeThatItAnswers(
     if (error.status === 403) return
     // The plugin's own words come by another way than the proxy's answer, and may come a little later.
     if (error.reason === 'Credentials') await sleep(clock, 20)
-    throw explainNoAnswer(error, target, proxy.said)
+    throw explainNoAnswer(error, target, said())
   }
   if (typeof version?.gitVersion !== 'string') throw noApiServer(target)
 }
@@ -315,6 +328,15 @@ function explainEnd(ended: ProxyEnded, target: Target): ExpectedFailure {
   return new ExpectedFailure(
     credentials ? 'Unauthorized' : 'InvalidInput',
     `kubectl could not use the kubeconfig: ${text === '' ? `it ended with exit code ${ended.code}.` : line(text)}`,
+  )
+}
+
+const hasPath = (server: string): boolean => /^([a-z]+:\/\/)?[^/?#]+\/[^/?#]/i.test(server)
+
+function tooOld({ server }: Target): ExpectedFailure {
+  return new ExpectedFailure(
+    'InvalidInput',
+    `The address ${server} has a path, which the kubectl on this runner is too old for: install kubectl 1.23 or newer in a step before this one.`,
   )
 }
 

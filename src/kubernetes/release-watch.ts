@@ -9,8 +9,10 @@ import { combine, type Judgement, type Verdict } from '../deploy/verdict.ts'
 import { ExpectedFailure } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import { ApiFailure, asExpectedFailure, type KubernetesApi } from './api.ts'
+import { upSince } from './judge/coming-up.ts'
 import { eventTime } from './judge/events.ts'
 import { type FollowedKind, followedKind, OWNED_COLLECTIONS, runsPods } from './judge/kinds.ts'
+import { startTimes } from './judge/pod.ts'
 import { blank, type Snapshot } from './judge/workload.ts'
 import { groupOf, type KubernetesObject } from './objects.ts'
 import { keyOf, type Owner, Ownership, type Slot, slotsOf } from './ownership.ts'
@@ -64,6 +66,8 @@ export class ReleaseWatch {
   readonly #unreadable = new Map<string, string>()
   readonly #events = new Map<string, Event[]>()
   readonly #restartsBefore = new Map<string, number>()
+  /** How long a workload's container took to be ready in the pods that were there at the start: the shortest, for others may have had trouble. */
+  readonly #tookBefore = new Map<string, number>()
   readonly #generations = new Map<string, { readonly generation: number; readonly at: number }>()
   readonly #lastPodGoneAt = new Map<string, number>()
   /** Workloads that are not to be there: removed again, or by a rollback. */
@@ -81,6 +85,10 @@ export class ReleaseWatch {
   readonly #before = new Map<string, KubernetesObject>()
   readonly #selections = new Selections()
   readonly #judged = new Map<string, Judgement>()
+  /** Since when each workload that runs pods is up, as far as that was asked. */
+  readonly #up = new Map<string, number>()
+  /** Workloads whose judgement hinges on whether the others are up. */
+  readonly #hinging = new Set<string>()
   readonly #listeners = new Set<() => void>()
   readonly #stop = new AbortController()
 
@@ -170,19 +178,21 @@ export class ReleaseWatch {
     this.#generations.set(keyOf(workload), { generation, at: this.#options.api.now() })
     this.#absent.delete(keyOf(workload))
     this.#judged.clear()
+    this.#up.delete(keyOf(workload))
     this.#followLate(workload)
   }
 
   /** The workload was removed, or is about to be: it is waited for no more. */
   expectAbsence(workload: Workload): void {
     this.#absent.add(keyOf(workload))
+    this.#outdate(workload)
     for (const service of this.#selections.forget(keyOf(workload))) this.#judged.delete(service)
   }
 
   /** The object of that uid was deleted, and the workload is another one now. */
   forget(workload: Workload, uid: string): void {
     this.#forgotten.add(uid)
-    this.#judged.delete(keyOf(workload))
+    this.#outdate(workload)
   }
 
   close(): void {
@@ -238,7 +248,25 @@ export class ReleaseWatch {
       selected: () => this.#selections.of(key),
       events: of => this.#events.get(of) ?? [],
       restartsBefore: (podUid, container) => this.#restartsBefore.get(`${podUid}/${container}`) ?? 0,
+      othersUpSince: () => {
+        this.#hinging.add(key)
+        return this.#othersUpSince(key)
+      },
+      tookBefore: container => this.#tookBefore.get(`${key}/${container}`),
     }
+  }
+
+  #othersUpSince(key: string): number {
+    const others = this.#options.workloads.filter(other => runsPods(other) && keyOf(other) !== key)
+    return Math.max(0, ...others.map(other => this.#upSince(other)))
+  }
+
+  #upSince(workload: Workload): number {
+    const key = keyOf(workload)
+    if (this.#absent.has(key) || this.#unreadable.has(key)) return 0
+    const known = this.#up.get(key) ?? upSince(this.snapshot(workload))
+    this.#up.set(key, known)
+    return known
   }
 
   /** Nothing is called healthy on the word of an API server that is not heard any more. */
@@ -287,16 +315,34 @@ export class ReleaseWatch {
     try {
       await this.#watchAll(collection)
     } catch (error) {
-      const refused = error instanceof ApiFailure && [403, 404, 405].includes(error.status)
-      if (!refused || collection.needed) throw error
-      for (const workload of collection.without) this.#unreadable.set(keyOf(workload), 'it cannot be read or watched')
-      const names = collection.without.map(workload => this.nameOf(workload)).join(', ')
-      const consequence = names === '' ? 'Some details cannot be seen' : `${names} cannot be followed`
-      this.#options.onTrouble(`${consequence}: ${foreignLine(error.message)}`)
+      this.#doWithout(collection, error)
     }
   }
 
-  async #watchAll({ path, namespace, holds, name }: Collection): Promise<void> {
+  /** @throws the error where it is no refusal, or the release cannot be followed without the collection */
+  #doWithout({ path, namespace, holds, needed, without }: Collection, error: unknown): void {
+    const refused = error instanceof ApiFailure && [403, 404, 405].includes(error.status)
+    if (!refused || needed) throw error
+    this.#troubled.delete(path)
+    // What was listed before the watch was refused is past from now on.
+    if (holds === 'Event')
+      for (const [uid, events] of this.#events) if (events[0]?.metadata?.namespace === namespace) this.#events.delete(uid)
+    for (const workload of this.#options.workloads)
+      for (const slot of slotsOf(holds, workload, namespace)) {
+        this.#stored(workload, slot).clear()
+        this.#changed(workload)
+      }
+    const names = without.map(workload => this.nameOf(workload)).join(', ')
+    const consequence = names === '' ? 'Some details cannot be seen' : `${names} cannot be followed`
+    this.#options.onTrouble(`${consequence}: ${foreignLine(error.message)}`)
+    for (const workload of without) {
+      this.#unreadable.set(keyOf(workload), 'it cannot be read or watched')
+      this.#changed(workload)
+    }
+  }
+
+  async #watchAll(collection: Collection): Promise<void> {
+    const { path, namespace, holds, name } = collection
     const seen = new Set<string>()
     const put = (object: KubernetesObject): void => {
       if (holds === 'Event') {
@@ -337,7 +383,11 @@ export class ReleaseWatch {
               for (const uid of [...this.#stored(workload, slot).keys()])
                 if (!there.has(uid) && seen.has(uid)) drop({ workload, slot }, uid)
         for (const object of objects) put(object)
-        if (first && holds === '/Pod') for (const object of objects) this.#rememberRestarts(object)
+        if (first && holds === '/Pod')
+          for (const object of objects) {
+            this.#rememberRestarts(object)
+            this.#rememberStarts(namespace, object)
+          }
         if (!this.#started && holds !== 'Event') for (const object of objects) this.#rememberBefore(holds, namespace, object)
         first = false
         for (const workload of this.#options.workloads) if (workload.namespace === namespace) this.#changed(workload)
@@ -361,14 +411,24 @@ export class ReleaseWatch {
       signal: this.#stop.signal,
       clock: this.#options.clock,
     })
-    watching.done.catch((error: unknown) => {
-      this.#fault = asExpectedFailure(error, `Watching ${path}`)
-      for (const listener of this.#listeners) listener()
-    })
+    watching.done
+      // The right to list may be there without the right to watch.
+      .catch((error: unknown) => this.#doWithout(collection, error))
+      .catch((error: unknown) => {
+        this.#fault = asExpectedFailure(error, `Watching ${path}`)
+        for (const listener of this.#listeners) listener()
+      })
+  }
+
+  /** What was said of it is past, and what hinged on it. */
+  #outdate(workload: Workload): void {
+    for (const key of [keyOf(workload), ...this.#hinging]) this.#judged.delete(key)
+    this.#hinging.clear()
+    this.#up.delete(keyOf(workload))
   }
 
   #changed(workload: Workload): void {
-    this.#judged.delete(keyOf(workload))
+    this.#outdate(workload)
     for (const listener of this.#listeners) listener()
   }
 
@@ -383,6 +443,15 @@ export class ReleaseWatch {
   #rememberBefore(holds: string, namespace: string, object: KubernetesObject): void {
     const owner = this.#ownership.of(holds, namespace, object)
     if (owner?.slot === 'own') this.#before.set(keyOf(owner.workload), slim(object))
+  }
+
+  #rememberStarts(namespace: string, pod: KubernetesObject): void {
+    const owner = this.#ownership.of('/Pod', namespace, pod)
+    if (owner === undefined) return
+    for (const [container, ms] of startTimes(pod as unknown as Pod)) {
+      const key = `${keyOf(owner.workload)}/${container}`
+      this.#tookBefore.set(key, Math.min(ms, this.#tookBefore.get(key) ?? ms))
+    }
   }
 
   #rememberRestarts({ metadata, status: raw }: KubernetesObject): void {

@@ -70,8 +70,11 @@ class Follower {
   #failures = 0
   #refusals = 0
   #failingSince: number | undefined
+  /** Refusals alone, one after the other, since then. */
+  #refusedSince: number | undefined
   #troubleTold = false
-  #everOpened = false
+  /** The server has served this watch before, or was away: if it refuses now, it may only be starting. */
+  #mayBeStarting = false
 
   constructor(options: WatchOptions) {
     this.#options = options
@@ -134,7 +137,7 @@ class Follower {
         idleTimeoutMs: SILENCE_MS,
         // A server that takes the request and drops it at once has not come back: wait a moment before saying so.
         onOpen: () => {
-          this.#everOpened = true
+          this.#mayBeStarting = true
           // A server that takes the request and drops it at once has not come back: wait a moment before saying so.
           works = clock.after(1_000, () => this.#works())
         },
@@ -184,13 +187,20 @@ class Follower {
     if (this.#troubleTold && this.#failingSince !== undefined)
       onTrouble?.(`The watch of ${path} works again after ${Math.round((clock.now() - this.#failingSince) / 1_000)} s.`)
     this.#failingSince = undefined
+    this.#refusedSince = undefined
     this.#troubleTold = false
   }
 
   /** What no patience mends: the right to watch is missing, or there is no such collection (any more). */
   #isHopeless(failure: ApiFailure): boolean {
-    if (![400, 401, 403, 404, 405].includes(failure.status)) return false
-    return !this.#everOpened || this.#options.clock.now() - (this.#failingSince ?? 0) >= REFUSED_FOR_GOOD_MS
+    if (![400, 401, 403, 404, 405].includes(failure.status)) {
+      this.#refusedSince = undefined
+      this.#mayBeStarting = true
+      return false
+    }
+    const now = this.#options.clock.now()
+    this.#refusedSince ??= now
+    return !this.#mayBeStarting || now - this.#refusedSince >= REFUSED_FOR_GOOD_MS
   }
 }
 

@@ -42,6 +42,8 @@ const dies = (how: 'delete' | 'evict' | 'end'): readonly Happening[] => [{ at: 2
 const scaledTo = (replicas: number): readonly Happening[] => [
   { at: 3, of: WEB, patch: { spec: { replicas } }, subresource: 'scale' },
 ]
+/** Ends as long as nobody answers at the Service `db`, which pods know by their environment. */
+const needsDatabase = `nc -w 2 $DB_SERVICE_HOST 80 </dev/null || { echo no database >&2; exit 3; }; ${serve()}`
 const picky = `[ "$LEVEL" = good ] || exit 1; ${serve()}`
 
 const rollouts: readonly Scenario[] = [
@@ -118,6 +120,22 @@ const rollouts: readonly Scenario[] = [
     release: [deployment({ replicas: 2, spec: { strategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 1 } } } })],
     inputs: off,
     takes: 65,
+    must: good,
+  },
+  {
+    name: 'a quota that is full until a pod has ended',
+    given: [quota({ pods: '2' })],
+    live: [
+      deployment({
+        version: '1',
+        replicas: 2,
+        pod: { terminationGracePeriodSeconds: 20 },
+        container: { lifecycle: { preStop: { exec: { command: ['sleep', '12'] } } } },
+      }),
+    ],
+    release: [deployment({ spec: { strategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } } })],
+    meanwhile: [{ at: 0, from: 'start', of: WEB, patch: { spec: { replicas: 1 } }, subresource: 'scale' }],
+    takes: 50,
     must: good,
   },
   {
@@ -231,6 +249,20 @@ const late: readonly Scenario[] = [
 const slow: readonly Scenario[] = [
   { name: 'one crash that heals', live: oneV1, release: [deployment(atFirst(1, 'exit 3'))], takes: 25, must: good },
   { name: 'two crashes that heal', live: oneV1, release: [deployment(atFirst(2, 'exit 3'))], takes: 45, must: good },
+  {
+    name: 'crashes until the database that comes with it is up',
+    release: [
+      deployment({ script: needsDatabase }),
+      statefulSet({
+        script: `sleep 25; ${serve()}`,
+        replicas: 1,
+        container: { readinessProbe: httpGet('/', { periodSeconds: 1 }) },
+      }),
+      service('db'),
+    ],
+    takes: 70,
+    must: good,
+  },
   {
     name: 'a start that is slow, within its startup probe',
     live: v1,

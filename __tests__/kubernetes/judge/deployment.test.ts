@@ -4,12 +4,14 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { Judgement } from '../../../src/deploy/verdict.ts'
 import { type DeploymentSnapshot, judgeDeployment, newestReplicaSet } from '../../../src/kubernetes/judge/deployment.ts'
+import { startTimes } from '../../../src/kubernetes/judge/pod.ts'
 import {
   at,
   BEGAN,
   condition,
   deployment,
   event,
+  type PodGiven,
   pod,
   replicaSet,
   running,
@@ -588,6 +590,44 @@ describe('a container that ends', () => {
     ],
   ])('%s', (_, given, seconds, expected) => check(given, seconds, expected))
 
+  const run = (ends: number, from: number, more: PodGiven['status'] = {}, exitCode = 1): ReturnType<typeof pod> =>
+    pod({
+      conditions: [],
+      status: {
+        ready: false,
+        restartCount: ends - 1,
+        state: waiting('CrashLoopBackOff'),
+        lastState: terminated(exitCode, from, from + 2),
+        ...more,
+      },
+    })
+  const startedAgain = { restartCount: 3, state: running(40) }
+  const never = Number.POSITIVE_INFINITY
+  test.each<[what: string, pod: ReturnType<typeof pod>, othersUp: number, expected: Expected]>([
+    ['three times, while they are not', run(3, 12), never, { ...progressing, message: '(3 times, before all else' }],
+    ['a fourth time, while they are not', run(4, 35), never, progressing],
+    ['a fifth time, while they are not', run(5, 78), never, { ...failed, reason: 'CrashLoopBackOff', message: '(5 times)' }],
+    ['three times, the last of it begun before they were', run(3, 12), 13, progressing],
+    ['three times, the last of it begun in that very moment', run(3, 12), 11, progressing],
+    ['three times, the last of it begun after they were', run(3, 12), 9, failed],
+    ['a fourth time, begun after they were', run(4, 35), 20, failed],
+    [
+      'three times, and runs again',
+      run(3, 12, { ...startedAgain }),
+      20,
+      { ...progressing, reason: '', message: 'not ready yet' },
+    ],
+    [
+      'three times, and is Ready',
+      pod({ status: { ...startedAgain, lastState: terminated(1, 12, 14) } }),
+      20,
+      { ...healthy, disturbances: 'web-2-a:3' },
+    ],
+    ['twice for want of its program, while they are not', run(2, 1, {}, 127), never, failed],
+  ])('%s (what else is new in the release is up)', (_, given, othersUp, expected) =>
+    check(snapshot([given], { othersUpSince: () => at(othersUp) }), 90, expected),
+  )
+
   const withInit = (init: Record<string, unknown>, status: Record<string, unknown>): ReturnType<typeof pod> =>
     pod({
       conditions: [condition('PodScheduled', 'True')],
@@ -825,6 +865,26 @@ describe('a container that is not ready', () => {
       55,
       { ...failed, reason: 'Unhealthy', message: 'connection refused' },
     ],
+    ...(
+      [
+        ['and the version before took less', 30, 55, {}],
+        ['and the version before took longer', 70, 105, {}],
+        [
+          'and the version before took longer, of which its startup probe says a part',
+          70,
+          115,
+          { startup: { failureThreshold: 6 } },
+        ],
+        ['and the version before took longer than one and a half times', 120, 180, { startup: { failureThreshold: 6 } }],
+      ] as const
+    ).map(
+      ([what, took, until, more]): Row => [
+        what,
+        snapshot([unready({}, more)], { tookBefore: name => (name === 'app' ? took * 1_000 : undefined) }),
+        until - 1,
+        { ...progressing, recheckAt: until },
+      ],
+    ),
     ['with a delay of its own', snapshot([unready({ initialDelaySeconds: 60 })]), 114, { ...progressing, recheckAt: 115 }],
     [
       'with a patient probe',
@@ -894,6 +954,15 @@ describe('a container that is not ready', () => {
     ['by a node whose clock is five minutes behind', snapshot([unready({}, { since: -300, lost: -300 })]), 54, progressing],
   ])('%s', (_, given, seconds, expected) => check(given, seconds, expected))
 })
+
+test.each<[what: string, status: 'True' | 'False', readyAt: number, expected: [string, number][]]>([
+  ['when it was ready', 'True', 71, [['app', 70_000]]],
+  ['at once, without a probe', 'True', 1, []],
+  ['it is not ready', 'False', 71, []],
+  ['it was ready before, and lost it for a while', 'True', 500, []],
+])('how long a container took to start: %s', (_, status, readyAt, expected) =>
+  expect(startTimes(pod({ conditions: [condition('ContainersReady', status, readyAt)] }))).toEqual(expected),
+)
 
 describe('a liveness probe', () => {
   const alive = (

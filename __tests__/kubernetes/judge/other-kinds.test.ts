@@ -400,7 +400,13 @@ const custom = (status: Fields, before?: Fields): Snapshot => {
   const of = (given: Fields) => object('example.com/v1', 'Database', {}, given, { generation: 2 })
   return shown(of(status), [], { before: before === undefined ? undefined : of(before) })
 }
-const certificate = (status: Fields): Snapshot => shown(object('cert-manager.io/v1', 'Certificate', {}, status))
+const certificate = (status: Fields, before?: Fields): Snapshot => {
+  const of = (given: Fields) => object('cert-manager.io/v1', 'Certificate', { dnsNames: ['a'] }, given)
+  return shown(of(status), [], { before: before === undefined ? undefined : of(before) })
+}
+/** The same, and it asks for something else than before. */
+const changed = (given: Snapshot): Snapshot => ({ ...given, object: { ...given.object, spec: { size: 2 } } as never })
+const NOT_READY = [when('Ready', 'False', 'NoKey')]
 
 describe('further kinds', () => {
   test.each<Row>([
@@ -436,6 +442,54 @@ describe('further kinds', () => {
       1,
       healthy,
     ],
+    [
+      'a condition as it was before',
+      custom({ conditions: NOT_READY }, { conditions: NOT_READY }),
+      1,
+      { ...healthy, ready: 1, message: 'is not Ready, as before this release: so it is' },
+    ],
+    [
+      'a condition as it was before, of the generation before',
+      custom({ conditions: [when('Ready', 'False', 'NoKey', '', 0, { observedGeneration: 1 })] }, { conditions: NOT_READY }),
+      1,
+      healthy,
+    ],
+    [
+      'a condition as it was before, of an object that is changed',
+      changed(custom({ conditions: NOT_READY }, { conditions: NOT_READY })),
+      500,
+      { ...progressing, reason: 'NoKey' },
+    ],
+    [
+      'a condition that says something else than before',
+      custom({ conditions: NOT_READY }, { conditions: [when('Ready', 'False', 'NoDisk')] }),
+      500,
+      { ...progressing, reason: 'NoKey' },
+    ],
+    [
+      'a condition that was well before',
+      custom({ conditions: NOT_READY }, { conditions: [when('Ready', 'True')] }),
+      500,
+      { ...progressing, reason: 'NoKey' },
+    ],
+    [
+      'a condition as before, and one that is not',
+      custom({ conditions: [...NOT_READY, when('Synced', 'False')] }, { conditions: [...NOT_READY, when('Synced', 'True')] }),
+      500,
+      { ...progressing, message: 'is not Synced' },
+    ],
+    [
+      'stalled as before',
+      custom({ conditions: [when('Stalled', 'True')] }, { conditions: [when('Stalled', 'True')] }),
+      1,
+      { ...healthy, message: 'is stalled, as before this release' },
+    ],
+    [
+      'stalled as before, and changed',
+      changed(custom({ conditions: [when('Stalled', 'True')] }, { conditions: [when('Stalled', 'True')] })),
+      1,
+      failed,
+    ],
     ['a phase of its own', custom({ phase: 'Blue' }), 1, healthy],
     ['a certificate that nobody knows', certificate({}), 500, progressing],
     ['one that is renewed', certificate({ conditions: [when('Ready', 'True'), when('Issuing', 'True')] }), 500, progressing],
@@ -444,6 +498,35 @@ describe('further kinds', () => {
       certificate({ lastFailureTime: stamp(-60), conditions: [when('Ready', 'False'), when('Issuing', 'False', 'Failed')] }),
       500,
       progressing,
+    ],
+    [
+      'one that fails as before',
+      certificate(
+        { lastFailureTime: stamp(5), conditions: [...NOT_READY, when('Issuing', 'False', 'Failed')] },
+        { conditions: NOT_READY },
+      ),
+      9,
+      { ...healthy, message: 'as before this release' },
+    ],
+    [
+      'one that fails as before, and is changed',
+      changed(
+        certificate(
+          { lastFailureTime: stamp(5), conditions: [...NOT_READY, when('Issuing', 'False', 'Failed')] },
+          { conditions: NOT_READY },
+        ),
+      ),
+      9,
+      failed,
+    ],
+    [
+      'one that is being issued as before, and is good meanwhile',
+      certificate(
+        { conditions: [when('Ready', 'True'), when('Issuing', 'True')] },
+        { conditions: [when('Ready', 'True'), when('Issuing', 'True')] },
+      ),
+      1,
+      healthy,
     ],
     [
       'a volume that failed',

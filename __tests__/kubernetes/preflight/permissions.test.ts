@@ -68,6 +68,13 @@ describe('what is needed', () => {
     expect(rights.find(one => one.resource === 'leases' && one.verb === 'get')?.names).toEqual(['web.deploy'])
   })
 
+  const set = deployment().replace('Deployment', 'StatefulSet')
+  test.each<[string, string, string, string]>([
+    ['a StatefulSet that is replaced: its stuck pods are in the way back', set, set, 'list watch delete'],
+    ['a new StatefulSet', set, '', 'list watch'],
+    ['a Deployment that is replaced', deployment(), deployment(), 'list watch'],
+  ])('of pods, for %s', async (_, yaml, live, expected) => expect(verbsOf(await needed(yaml, live), 'pods')).toBe(expected))
+
   test('an object of the whole cluster is none of a namespace', async () => {
     const rights = await needed('apiVersion: v1\nkind: Namespace\nmetadata: { name: shop }')
     expect(rights.filter(one => one.resource === 'Namespace').map(({ namespace }) => namespace)).toEqual(['', '', '', ''])

@@ -258,6 +258,42 @@ describe('quotas', () => {
     else expect(findings).toMatchObject([{ message: expect.stringMatching(expected), mayYetArrive: false }])
   })
 
+  const ending = (app: string, inSeconds: number, cpu = '100m'): object => ({
+    metadata: {
+      name: `${app}-1`,
+      labels: { app },
+      deletionTimestamp: new Date(Date.now() + inSeconds * 1_000).toISOString(),
+    },
+    spec: { containers: [{ name: 'app', resources: { requests: { cpu } } }] },
+  })
+  const running = { metadata: { labels: { app: 'web' } }, spec: { containers: [] } }
+  test.each<[string, string, number | object[], { refused: 'at once' | 'later' | false; said: number }]>([
+    ['nothing ends', OLD, [running], { refused: 'at once', said: 0 }],
+    ['one of its own ends', OLD, [running, ending('web', 50)], { refused: false, said: 1 }],
+    ["another workload's ends", OLD, [ending('api', 50)], { refused: 'later', said: 0 }],
+    ['both, of which one is too small', OLD, [ending('web', 50, '50m'), ending('api', 50, '50m')], { refused: 'later', said: 0 }],
+    ['what ends is too small', OLD, [ending('web', 50, '50m')], { refused: 'at once', said: 0 }],
+    ['one of its own should have ended long ago', OLD, [ending('web', -60)], { refused: 'at once', said: 0 }],
+    ['pods cannot be read', OLD, 403, { refused: 'at once', said: 0 }],
+    ["more pods than before, and another workload's ends", '', [ending('api', 50, '200m')], { refused: 'later', said: 0 }],
+  ])('no room while %s', async (_, live, pods, { refused, said }) => {
+    const api = cluster({
+      [`LIST ${SHOP}/resourcequotas`]: [quota({ cpu: '300m' }, { cpu: '300m' })],
+      [`LIST ${SHOP}/pods`]: pods,
+    })
+    const yaml = deployment({ container: CPU, spec: `replicas: 2\n${SURGE}` })
+    const { findings, passedOver } = await checkQuotas(await context(yaml, api, live))
+    expect(findings.map(({ mayYetArrive }) => mayYetArrive)).toEqual(refused === false ? [] : [refused === 'later'])
+    expect(passedOver).toHaveLength(said)
+    if (said > 0) expect(passedOver[0]).toMatch(/the rollout waits for them\.$/)
+  })
+
+  test('with room enough no pods are asked for', async () => {
+    const api = cluster({ [`LIST ${SHOP}/resourcequotas`]: [quota({ cpu: '1' })] })
+    await checkQuotas(await context(deployment({ container: CPU }), api))
+    expect(api.asked).not.toContain(`LIST ${SHOP}/pods`)
+  })
+
   test('room for a part of the surge only is said, and is no failure', async () => {
     const yaml = deployment({
       container: CPU,

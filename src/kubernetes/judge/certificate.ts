@@ -2,17 +2,21 @@
 import type { Judgement } from '../../deploy/verdict.ts'
 import { judgeByConditions } from './conditions.ts'
 import { timeOf } from './fields.ts'
-import { conditionOf, said } from './status-conditions.ts'
+import { conditionOf, isAsItWas, said, wasSoBefore } from './status-conditions.ts'
 import { blank, judgePresence, type Snapshot, told } from './workload.ts'
 
 export function judgeCertificate(snapshot: Snapshot, now: number): Judgement {
-  const { object, name, since } = snapshot
+  const { object, before, name, since } = snapshot
   const base = blank(name, 1)
   const presence = judgePresence(snapshot, now, false)
   if (presence !== undefined) return { ...base, ...presence }
   const issuing = conditionOf(object, 'Issuing')
   const ready = conditionOf(object, 'Ready')
   if (ready === undefined) return { ...base, phase: 'progressing', message: 'waiting for the certificate' }
+  const asBefore = [ready.status === 'True' ? undefined : ready, issuing?.status === 'True' ? issuing : undefined].some(
+    condition => condition !== undefined && wasSoBefore(condition, conditionOf(before, String(condition.type))),
+  )
+  if (asBefore && isAsItWas(snapshot)) return judgeByConditions(snapshot, now)
   if (issuing?.status === 'True') return { ...base, phase: 'progressing', message: `is being issued: ${said(issuing).message}` }
   const { lastFailureTime } = (object?.['status'] ?? {}) as { lastFailureTime?: unknown }
   const failedAt = timeOf(lastFailureTime)

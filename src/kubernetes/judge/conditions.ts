@@ -5,7 +5,7 @@ import { foreignLine } from '../../runner/foreign-text.ts'
 import { within } from './container.ts'
 import { count, text } from './fields.ts'
 import { GRACES } from './grace.ts'
-import { conditionOf, type StatusCondition, said } from './status-conditions.ts'
+import { conditionOf, isAsItWas, type StatusCondition, said, wasSoBefore } from './status-conditions.ts'
 import { blank, judgePresence, type Snapshot } from './workload.ts'
 
 export function judgeDefinition(snapshot: Snapshot, now: number): Judgement {
@@ -25,29 +25,40 @@ export function judgeDefinition(snapshot: Snapshot, now: number): Judgement {
 /** What is to be True where it is there. Synced is what a SealedSecret and Crossplane's objects say. */
 const POSITIVE = ['Ready', 'Available', 'Synced']
 
-/** Without a status, or one that says nothing of the kind, an object is well as soon as it is there. */
+/**
+ * Without a status, or one that says nothing of the kind, an object is well as soon as it is there. What was amiss before the release, in an object that
+ * it leaves as it was, is said and not held against it.
+ */
 export function judgeByConditions(snapshot: Snapshot, now: number): Judgement {
-  const { object, name } = snapshot
+  const { object, before, name } = snapshot
   const base = blank(name, 1)
   const presence = judgePresence(snapshot, now, false)
   if (presence !== undefined) return { ...base, ...presence }
+  const untouched = isAsItWas(snapshot)
+  const known: string[] = []
+  const isKnown = (condition: StatusCondition, words: string): boolean => {
+    if (!untouched || !wasSoBefore(condition, conditionOf(before, text(condition.type)))) return false
+    known.push(`${words}, as before this release: ${said(condition).message}`)
+    return true
+  }
   const stalled = conditionOf(object, 'Stalled')
-  if (stalled?.status === 'True') {
+  if (stalled?.status === 'True' && !isKnown(stalled, 'is stalled')) {
     const { reason, message } = said(stalled)
     return { ...base, phase: 'failed', reason, message: `${name} is stalled: ${message}` }
   }
   const reconciling = conditionOf(object, 'Reconciling')
-  if (reconciling?.status === 'True')
+  if (reconciling?.status === 'True' && !isKnown(reconciling, 'is being reconciled'))
     return { ...base, phase: 'progressing', message: `is being reconciled: ${said(reconciling).message}` }
   const found = POSITIVE.map(type => conditionOf(object, type)).filter(condition => condition !== undefined)
   for (const condition of found) {
+    if (condition.status !== 'True' && isKnown(condition, `is not ${text(condition.type)}`)) continue
     const old = oldCondition(snapshot, condition, now)
     if (old !== undefined) return { ...base, ...old }
     if (condition.status === 'True') continue
     const { reason, message } = said(condition)
     return { ...base, phase: 'progressing', reason, message: `${name} is not ${text(condition.type)}: ${message}` }
   }
-  return { ...base, ready: 1, phase: 'healthy', message: '', ...(found.length > 0 ? {} : judgePhase(snapshot)) }
+  return { ...base, ready: 1, phase: 'healthy', message: known[0] ?? '', ...(found.length > 0 ? {} : judgePhase(snapshot)) }
 }
 
 /** A condition may say which generation it is of. One that never comes to be of the present one is taken as it is in the end. */

@@ -3,7 +3,7 @@ import type { Container, ContainerState, ContainerStatus, Event, Pod, Probe } fr
 import { foreignLine } from '../../runner/foreign-text.ts'
 import { eventTime, firstEventTime, occurrences, type ProbeKind, probeFailures, probeKills } from './events.ts'
 import { count, latest, list, text, timeOf } from './fields.ts'
-import { ENDS_THAT_DECIDE, GRACES, type Grace, PROBE_KILLS, readinessGraceMs, stillFailingMs } from './grace.ts'
+import { ENDS_THAT_DECIDE, FOUND_MS, GRACES, type Grace, PROBE_KILLS, readinessGraceMs, stillFailingMs } from './grace.ts'
 
 /** Something amiss. `doomed`: it will not come up by itself. Else `recheckAt` says when that may be otherwise though nothing happens meanwhile. */
 export interface Finding {
@@ -29,6 +29,10 @@ export interface ContainerContext {
   readonly mayBeMended: boolean
   /** A pod of the same revision is Ready on another node: what fails here may be the node's fault. */
   readonly readyElsewhere: boolean
+  /** Since when all else that the release has created is up, in ms; Infinity while it is not. */
+  readonly othersUpSince: () => number
+  /** How long the container took to be ready in the pods before the release, in ms; 0 where that is not known. */
+  readonly tookMs: number
   readonly now: number
 }
 
@@ -165,7 +169,7 @@ function shortenPullFault(text: string): string {
 }
 
 function judgeEnds(context: ContainerContext): Finding | undefined {
-  const { status, container, runsOnce, restartsBefore } = context
+  const { status, container, runsOnce, restartsBefore, now } = context
   const running = isRunning(status.state)
   const last = status.state?.terminated ?? status.lastState?.terminated
   if (runsOnce && status.state?.terminated?.exitCode === 0) return undefined
@@ -180,11 +184,16 @@ function judgeEnds(context: ContainerContext): Finding | undefined {
   const outOfMemory = last?.reason === 'OOMKilled'
   const deterministic =
     (neverRan && !OF_THE_MOMENT.test(text(last?.message))) || outOfMemory || last?.exitCode === 126 || last?.exitCode === 127
-  const decides = deterministic ? ENDS_THAT_DECIDE.deterministic : ENDS_THAT_DECIDE.crash
-  const doomed = ends >= decides
+  const { crash, beforeOthers } = ENDS_THAT_DECIDE
+  const tooEarly =
+    !deterministic &&
+    ends >= crash &&
+    ends < beforeOthers &&
+    (timeOf(last?.startedAt) ?? now) - FOUND_MS < context.othersUpSince()
+  const doomed = ends >= (deterministic ? ENDS_THAT_DECIDE.deterministic : crash) && !tooEarly
   // One that is up again may be well now. Whether it is Ready, and stays so, is seen elsewhere.
   if (running && !doomed) return undefined
-  const times = ends === 1 ? '' : ` (${ends} times)`
+  const times = ends === 1 ? '' : ` (${ends} times${tooEarly ? ', before all else that is new was up' : ''})`
   if (neverRan)
     return {
       reason: 'RunContainerError',
@@ -331,7 +340,7 @@ function judgeStartup({ container, status, events, floor }: ContainerContext): F
   return { reason: '', message, doomed: false }
 }
 
-function judgeReadiness({ pod, container, status, runsOnce, events, floor, now }: ContainerContext): Finding | undefined {
+function judgeReadiness({ pod, container, status, runsOnce, events, floor, tookMs, now }: ContainerContext): Finding | undefined {
   const startedAt = timeOf(status.state?.running?.startedAt)
   const probe = container.readinessProbe
   if (startedAt === undefined || runsOnce || status.ready === true || probe == null || status.started === false) return undefined
@@ -342,7 +351,7 @@ function judgeReadiness({ pod, container, status, runsOnce, events, floor, now }
   // 408, 425 and 429 are the words of a server that is not yet able to.
   const refused = /statuscode: 4(?!08|25|29)\d\d/.test(said)
   const from = Math.max(since, floor, refused && failure !== undefined ? firstEventTime(failure) : 0)
-  const patience = readinessGraceMs(probe, container.startupProbe, false)
+  const patience = readinessGraceMs(probe, container.startupProbe, false, tookMs)
   const grace = refused ? readinessGraceMs(probe, container.startupProbe, true) : patience
   const message = `container ${container.name} runs but is not ready${said === '' ? '' : `: ${said}`}`
   const finding = after(Math.min(from + grace, Math.max(since, floor) + patience), now, 'Unhealthy', message)

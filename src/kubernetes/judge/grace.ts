@@ -101,9 +101,14 @@ export const GRACES = {
 
 /**
  * Ends of a container after which it will not come up by itself. Two crashes in a row were seen to heal (after 16 to 21 s), so the third decides.
- * What cannot depend on the moment (the program is not in the image, the memory limit is too small) is decided by the second.
+ * What cannot depend on the moment (the program is not in the image, the memory limit is too small) is decided by the second. A run that began before
+ * all else that the release has created was up says little: a program that needs a database beside it ends until that answers, which takes a minute
+ * with an image to pull and a disk to make. The fifth end decides then, after about 75 s: the next start would be 80 s away.
  */
-export const ENDS_THAT_DECIDE = { crash: 3, deterministic: 2 } as const
+export const ENDS_THAT_DECIDE = { crash: 3, deterministic: 2, beforeOthers: 5 } as const
+
+/** What is Ready is found at its Service's address on every node a moment later. */
+export const FOUND_MS = 2_000
 
 /**
  * When a container that its liveness or startup probe kills will not come up. Every life lasts as long as the probe's own patience, so the second
@@ -130,13 +135,25 @@ const window = (probe: ProbeNumbers): number =>
  * How long a running container may be not ready, in ms since it started or lost its Ready: its readiness probe's own initial delay, and 55 s (a release
  * is judged within a minute), or one and a half times as long as the probe itself takes to call it not ready. A program that answers, but that there is
  * no such page or no access (4xx), is up and says no: 25 s, or as long as the probe takes. What starts more slowly than that says so by an initial delay
- * or a startup probe, and then has that time too.
+ * or a startup probe, and then has that time too; or the version before it shows so: it has one and a half times as long as that took (`tookMs`).
  */
-export function readinessGraceMs(readiness: ProbeNumbers, startup: ProbeNumbers | undefined, refused: boolean): number {
+export function readinessGraceMs(
+  readiness: ProbeNumbers,
+  startup: ProbeNumbers | undefined,
+  refused: boolean,
+  tookMs = 0,
+): number {
   const starting = startup == null ? 0 : seconds(startup.initialDelaySeconds, 0) + window(startup)
   const patience = refused ? Math.max(25, window(readiness)) : Math.max(55, 1.5 * window(readiness))
-  return (starting + seconds(readiness.initialDelaySeconds, 0) + patience) * 1_000
+  const ms = (starting + seconds(readiness.initialDelaySeconds, 0) + patience) * 1_000
+  return refused ? ms : Math.max(ms, 1.5 * tookMs)
 }
+
+/**
+ * A pod that became Ready so long after its container had started was Ready before, and lost it for a while: of its start that says nothing. It is also
+ * what bounds the grace that comes of it, to five minutes.
+ */
+export const LONGEST_START_MS = 200_000
 
 /** For how long after a probe's last failure it counts as failing, in ms: until the next one must have been told, with a second for each to arrive. */
 export function stillFailingMs(probe: ProbeNumbers): number {

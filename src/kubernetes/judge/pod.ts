@@ -4,7 +4,7 @@ import { foreignLine } from '../../runner/foreign-text.ts'
 import { conditionSince, type Finding, judgeContainer, LATE_CACHE, onOneNode, where, within } from './container.ts'
 import { eventTime, firstEventTime, newest } from './events.ts'
 import { count, latest, list, text, timeOf } from './fields.ts'
-import { firstLivenessMs, GRACES, type Grace } from './grace.ts'
+import { firstLivenessMs, GRACES, type Grace, LONGEST_START_MS } from './grace.ts'
 
 export interface PodFinding extends Finding {
   readonly pod: string
@@ -25,6 +25,10 @@ export interface PodContext {
   readonly endedAt?: number | undefined
   /** A pod of the same revision is Ready on another node. */
   readonly readyElsewhere?: boolean
+  /** Since when all else that the release has created is up, in ms; Infinity while it is not. Default: always. */
+  readonly othersUpSince?: (() => number) | undefined
+  /** How long a container took to be ready in the pods before the release, in ms. */
+  readonly tookBefore?: ((container: string) => number | undefined) | undefined
   readonly now: number
 }
 
@@ -36,6 +40,19 @@ export function isGone(pod: Pod): boolean {
 /** The Ready condition, in which readiness gates are counted too. */
 export function isReady(pod: Pod): boolean {
   return list(pod.status?.conditions).some(condition => condition.type === 'Ready' && condition.status === 'True')
+}
+
+/**
+ * How long each container of a pod took from its start until the pod's containers were ready, in ms. Not known of one that had been ready before, and
+ * none of a pod that is not.
+ */
+export function startTimes(pod: Pod): readonly (readonly [container: string, ms: number])[] {
+  const readyAt = conditionSince(pod, 'ContainersReady', 'True')
+  if (readyAt === undefined) return []
+  return list(pod.status?.containerStatuses).flatMap(({ name, state }) => {
+    const ms = readyAt - (timeOf(state?.running?.startedAt) ?? Number.NEGATIVE_INFINITY)
+    return ms > 0 && ms <= LONGEST_START_MS ? [[name, ms] as const] : []
+  })
 }
 
 export function restartsOf(pod: Pod): number {
@@ -161,7 +178,17 @@ function schedulingGrace(pod: Pod, said: string): Grace {
 }
 
 function judgeContainers(context: PodContext): readonly PodFinding[] {
-  const { pod, events, now, restartsBefore, floor = 0, mayBeMended = false, readyElsewhere = false } = context
+  const {
+    pod,
+    events,
+    now,
+    restartsBefore,
+    floor = 0,
+    mayBeMended = false,
+    readyElsewhere = false,
+    othersUpSince = () => 0,
+    tookBefore,
+  } = context
   const findings: PodFinding[] = []
   const specs: readonly { container: Container; init: boolean }[] = [
     ...list(pod.spec?.initContainers).map(container => ({ container, init: true })),
@@ -183,6 +210,8 @@ function judgeContainers(context: PodContext): readonly PodFinding[] {
       floor,
       mayBeMended,
       readyElsewhere,
+      othersUpSince,
+      tookMs: tookBefore?.(container.name) ?? 0,
       now,
     })
     if (finding !== undefined) findings.push({ ...finding, pod: text(pod.metadata?.name), container: container.name })

@@ -1,4 +1,5 @@
 // Reads the conditions in a status, which every controller writes in its own way.
+import { isDeepStrictEqual } from 'node:util'
 import { foreignLine } from '../../runner/foreign-text.ts'
 import { list, text, timeOf } from './fields.ts'
 
@@ -33,6 +34,16 @@ export function said({ type, reason, message }: StatusCondition): { readonly rea
 export function sinceOf(condition: StatusCondition, otherwise: number): number {
   const at = timeOf(condition.lastTransitionTime)
   return at === undefined || at <= 0 ? otherwise : Math.max(at, otherwise)
+}
+
+/**
+ * The object asks for what it asked for before the release, or does so again. What it says of itself, and said before, is then not of the release's
+ * making; and nothing makes its controller say something else.
+ */
+export function isAsItWas({ object, before }: { readonly object: unknown; readonly before?: unknown }): boolean {
+  if (object === undefined || before === undefined) return false
+  const asked = ({ metadata: _, status: __, ...rest }: Record<string, unknown>): unknown => rest
+  return isDeepStrictEqual(asked(object as Record<string, unknown>), asked(before as Record<string, unknown>))
 }
 
 /** It says the same, for the same reason, as it did before the release. */

@@ -36,6 +36,10 @@ export interface Snapshot<T = KubernetesObject> {
   readonly events: (uid: string) => readonly Event[]
   /** Restarts of a container, by its pod's uid, that had happened before the release began. */
   readonly restartsBefore: (podUid: string, container: string) => number
+  /** Since when all else that the release has created is up, in ms; Infinity while it is not. */
+  readonly othersUpSince?: () => number
+  /** How long a container took to be ready in the pods that were there when the release began, in ms; undefined where that is not known. */
+  readonly tookBefore?: (container: string) => number | undefined
 }
 
 /** What a judge says when nothing else is to be said yet. */
@@ -96,6 +100,8 @@ export function judgePods<T>(snapshot: Snapshot<T>, pods: readonly Pod[], now: n
       floor: snapshot.since,
       mayBeMended: snapshot.generation > 0,
       endedAt,
+      othersUpSince: snapshot.othersUpSince,
+      tookBefore: snapshot.tookBefore,
       readyElsewhere: nodes.size > 1 || (nodes.size === 1 && !nodes.has(text(pod.spec?.nodeName))),
       now,
     })

@@ -5,6 +5,7 @@ import { ApiFailure, asExpectedFailure, type KubernetesApi } from '../api.ts'
 import { failedOnTheWay } from '../api-failure.ts'
 import { groupOf, objectName } from '../objects.ts'
 import { isMadeAnew, type Step } from '../steps.ts'
+import { isStatefulSet } from '../stuck-pods.ts'
 import type { Rule } from './cluster-reads.ts'
 import type { CheckContext, PreflightFinding, PreflightHelp, PreflightResult } from './finding.ts'
 
@@ -74,6 +75,9 @@ export function rightsNeeded(
       const why = `following ${objectName(object)}`
       need({ group: watchedGroup, resource: plural, namespace: within, for: why }, ['list', 'watch'])
     }
+    // Its pods that are stuck at the bad revision are in the way of the old one.
+    if (isStatefulSet(object) && step.before !== undefined)
+      need({ group: '', resource: 'pods', namespace: within, for: `putting back ${objectName(object)}` }, ['delete'])
   }
   need({ group: '', resource: 'secrets', namespace, for: 'the release record' }, ['list', 'create', 'patch'])
   const lease = { group: 'coordination.k8s.io', resource: 'leases', namespace, for: 'the lock' }

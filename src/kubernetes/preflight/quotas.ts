@@ -1,6 +1,9 @@
 // Check: what the release adds fits into the ResourceQuotas of its namespaces. Only what cannot work is a finding: one new pod that has no room beside
 // the old ones which must stay, a sum that is too large in the end, an object too many. Room that is only too small for the whole surge makes a
-// rollout slower, and is said.
+// rollout slower, and is said. A quota counts pods until they are gone, so that room which ending pods still take comes by itself: the rollout waits
+// for those of its own workload, the others may yet be gone in time.
+import type { Pod } from 'kubernetes-types/core/v1.js'
+import { overdue } from '../judge/workload.ts'
 import type { KubernetesObject } from '../objects.ts'
 import { groupOf, objectName } from '../objects.ts'
 import type { Step } from '../steps.ts'
@@ -10,6 +13,7 @@ import { growthOf } from './pod-growth.ts'
 import { containerResources, type LimitRule, podResources } from './pod-resources.ts'
 import { at, containersOf, type PodTemplate, podTemplates, positionOf, recordAt, toBe } from './pod-templates.ts'
 import { type Amounts, exceeds, formatAmount, plus, readAmounts, times } from './quantity.ts'
+import { matchLabels } from './services.ts'
 
 export interface Quota {
   readonly name: string
@@ -103,20 +107,29 @@ export interface QuotaInput {
   readonly rules: readonly LimitRule[]
   /** Objects that the release adds (or takes away: -1), as a quota names them: `count/deployments.apps`, `services`. */
   readonly objects: readonly { readonly counts: Amounts; readonly step: Step; readonly name: string }[]
+  /** Pods that are ending, and are counted until they are gone. */
+  readonly ending?: readonly Pod[]
 }
 
 export function quotaFindings(input: QuotaInput): PreflightResult {
-  const { namespace, quotas, templates, rules } = input
+  const { namespace, quotas, templates, rules, ending = [] } = input
   const findings: PreflightFinding[] = []
   const passedOver: string[] = []
   for (const quota of quotas) {
     const counted = templates.filter(template => countsPod(quota, template, rules))
-    const left = (resource: string): number => (quota.hard[resource] ?? 0) - (quota.used[resource] ?? 0)
+    const left = (resource: string, freed: Amounts = {}): number =>
+      (quota.hard[resource] ?? 0) - (quota.used[resource] ?? 0) + (freed[resource] ?? 0)
+    const short = (asked: Amounts, freed: Amounts = {}): string | undefined =>
+      Object.keys(quota.hard).find(resource => exceeds(asked[resource] ?? 0, Math.max(0, left(resource, freed))))
+    const freedBy = (pods: readonly Pod[]): Amounts =>
+      pods
+        .flatMap(({ spec }) => (spec !== undefined && countsPod(quota, { spec }, []) ? [podUsage(spec, [])] : []))
+        .reduce<Amounts>(plus, {})
     const says = (resource: string, asked: number): string =>
       `${resource}: ${formatAmount(resource, asked)} more asked for, ${formatAmount(resource, Math.max(0, left(resource)))} of ${formatAmount(resource, quota.hard[resource] ?? 0)} left`
     const inQuota = `ResourceQuota ${quota.name} in namespace ${namespace}`
     const found = new Set<PodTemplate>()
-    const add = (template: PodTemplate, message: string): void => {
+    const add = (template: PodTemplate, message: string, mayYetArrive = false): void => {
       if (found.has(template)) return
       found.add(template)
       findings.push({
@@ -124,7 +137,7 @@ export function quotaFindings(input: QuotaInput): PreflightResult {
         message: `No pod of ${template.name} can be created: ${message}. Ask for less, or raise the quota.`,
         object: template.name,
         at: positionOf(template, []),
-        mayYetArrive: false,
+        mayYetArrive,
       })
     }
     let sum: Amounts = {}
@@ -144,22 +157,27 @@ export function quotaFindings(input: QuotaInput): PreflightResult {
       biggest ??= template
       if (growth === undefined || after === 0) continue
       const first = plus(each, times(old, -mayGoFirst))
-      const tooBig = Object.keys(quota.hard).find(resource => exceeds(first[resource] ?? 0, Math.max(0, left(resource))))
+      const tooBig = short(first)
       // Pods that stay as they are take no more than they do: a quota that is overdrawn already stops only new ones.
-      if (tooBig !== undefined && (first[tooBig] ?? 0) > 0 && (template.changed || after > before))
-        add(template, `${inQuota} has no room for one (${says(tooBig, first[tooBig] ?? 0)})`)
-      else {
+      if (tooBig !== undefined && (template.changed || after > before)) {
+        if (short(first, freedBy(ending.filter(pod => isOf(template, pod)))) === undefined)
+          passedOver.push(
+            `${inQuota} has room for a pod of ${template.name} only when those that are ending are gone: the rollout waits for them.`,
+          )
+        else {
+          const mayYetArrive = short(first, freedBy(ending)) === undefined
+          add(template, `${inQuota} has no room for one (${says(tooBig, first[tooBig] ?? 0)})`, mayYetArrive)
+        }
+      } else {
         const peak = plus(times(each, Math.min(surge, after)), {})
-        const tight = Object.keys(quota.hard).find(resource => exceeds(peak[resource] ?? 0, Math.max(0, left(resource))))
+        const tight = short(peak)
         if (tight !== undefined && before > 0 && surge > 0)
           passedOver.push(
             `${inQuota} has no room for all the pods that ${template.name} may have beside its old ones while it rolls out (${says(tight, peak[tight] ?? 0)}): it goes slower.`,
           )
       }
     }
-    const over = Object.keys(quota.hard).find(
-      resource => (sum[resource] ?? 0) > 0 && exceeds(sum[resource] ?? 0, Math.max(0, left(resource))),
-    )
+    const over = short(sum)
     if (over !== undefined && biggest !== undefined && found.size === 0) {
       const names = counted.map(({ name }) => name)
       const who = names.length > 4 ? `${names.slice(0, 4).join(', ')} and ${names.length - 4} more` : names.join(', ')
@@ -168,7 +186,7 @@ export function quotaFindings(input: QuotaInput): PreflightResult {
         message: `Not all pods of ${who} can be created: ${inQuota} is too small for them (${says(over, sum[over] ?? 0)}). Ask for less, or raise the quota.`,
         object: biggest.name,
         at: positionOf(biggest, []),
-        mayYetArrive: false,
+        mayYetArrive: short(sum, freedBy(ending)) === undefined,
       })
     }
     if (quota.scopes.length > 0) continue
@@ -187,6 +205,12 @@ export function quotaFindings(input: QuotaInput): PreflightResult {
     }
   }
   return { findings, passedOver }
+}
+
+/** Whether the template's workload has made the pod. */
+function isOf({ object }: PodTemplate, { metadata }: Pod): boolean {
+  const labels = matchLabels(object)
+  return labels !== undefined && Object.entries(labels).every(([label, value]) => metadata?.labels?.[label] === value)
 }
 
 /** Kinds that have a name of their own in quotas, beside `count/...`. */
@@ -231,16 +255,27 @@ export async function checkQuotas(context: CheckContext): Promise<PreflightResul
           return { counts: plural === undefined ? {} : objectUsage(step, plural), step, name: objectName(step.body) }
         }),
       )
-      return quotaFindings({
+      const input: QuotaInput = {
         namespace,
         quotas: live.map(readQuota),
         templates: templates.filter(template => template.namespace === namespace),
         rules,
         objects,
-      })
+      }
+      const result = quotaFindings(input)
+      const pods = result.findings.some(({ reason }) => reason === 'FailedCreate')
+        ? await reads.list('Pod', namespace)
+        : undefined
+      if (pods === undefined || 'unreadable' in pods) return result
+      return quotaFindings({ ...input, ending: (pods.found as readonly Pod[]).filter(pod => isEnding(pod, api.now())) })
     }),
   )
   return { findings: results.flatMap(({ findings }) => findings), passedOver: results.flatMap(({ passedOver }) => passedOver) }
+}
+
+/** One that should be gone already may have a node that is gone: it frees nothing. */
+function isEnding(pod: Pod, now: number): boolean {
+  return pod.metadata?.deletionTimestamp != null && overdue([pod], now) === ''
 }
 
 /** A kind that comes with the release is not known yet; no quota can count it so far. */

@@ -94,7 +94,7 @@ function selectorOf(service: KubernetesObject): Labels | undefined {
   return selector as Labels
 }
 
-function matchLabels(workload: KubernetesObject): Labels | undefined {
+export function matchLabels(workload: KubernetesObject): Labels | undefined {
   const labels = recordAt(workload, ['spec', 'selector', 'matchLabels'])
   return labels === undefined || Object.keys(labels).length === 0 ? undefined : (labels as Labels)
 }
