@@ -257,7 +257,7 @@ describe('a redirect', () => {
     handler = ({ url }, response) => {
       if (url === '/a') setTimeout(() => response.writeHead(302, { location: '/b' }).end(), 400)
     }
-    const outcome = await ask('/a', { timeoutMs: 1_000 })
+    const outcome = await ask('/a', { timeoutMs: 400 })
     expect(outcome.kind === 'no-answer' && outcome.fault.ms).toBeLessThan(1_350)
   })
 

@@ -97,7 +97,7 @@ describe('a step that is ended', () => {
   })
 
   test('because it does not end is told with its output', async () => {
-    await expect(runAction({ action: stubborn, giveUpAfter: 1_500 })).rejects.toThrow(/did not end within 1.5 s.*\nready\n/s)
+    await expect(runAction({ action: stubborn, giveUpAfter: 700 })).rejects.toThrow(/did not end within 0.7 s.*\nready\n/s)
   })
 })
 

@@ -148,11 +148,11 @@ describe('a proxy', () => {
     [{ http_proxy: '127.0.0.1:PORT' }, '{websocket: "ws://app.test/", failure-limit: 0}', ['CONNECT app.test:80']],
     [
       { HTTPS_PROXY: 'http://127.0.0.1:PORT' },
-      '{get: "https://app.test/", timeout: 1s, failure-limit: 0}',
+      '{get: "https://app.test/", timeout: 500ms, failure-limit: 0}',
       ['CONNECT app.test:443'],
     ],
     [{ HTTP_PROXY: 'http://127.0.0.1:PORT' }, '{get: /}', []],
-    [{ HTTP_PROXY: 'http://127.0.0.1:PORT', NO_PROXY: 'x.org,.test' }, '{get: "http://app.test/", timeout: 1s}', []],
+    [{ HTTP_PROXY: 'http://127.0.0.1:PORT', NO_PROXY: 'x.org,.test' }, '{get: "http://app.test/", timeout: 500ms}', []],
     [{ ALL_PROXY: 'http://127.0.0.1:PORT' }, '{get: "http://app.test:HERE/", resolve: 127.0.0.1}', []],
   ])('%j, %s', async (variables, step, expected) => {
     const env = Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, value.replace('PORT', String(proxy))]))
@@ -161,7 +161,7 @@ describe('a proxy', () => {
   })
 
   test('that does not answer is on the way: the service was not reached', async () => {
-    const ran = await runFile(file('{name: a, get: "http://app.test/", timeout: 1s, on-unreachable: inconclusive}'), {
+    const ran = await runFile(file('{name: a, get: "http://app.test/", timeout: 500ms, on-unreachable: inconclusive}'), {
       env: { HTTP_PROXY: 'http://127.0.0.1:1' },
     })
     expect(ran.told).toEqual(['a: inconclusive Unreachable'])
