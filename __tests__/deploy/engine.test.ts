@@ -35,6 +35,8 @@ interface World {
   readonly goes?: readonly Turn[]
   readonly thenGoes?: readonly Turn[]
   readonly options?: Partial<DeployOptions>
+  /** What `finish` says, where the platform has one: whether it changed what is live. */
+  readonly finishes?: boolean
   /** The call at whose beginning the user cancels, or ms after the first look. */
   readonly cancelAt?: keyof Platform | number
   /** The same for the end that is near. */
@@ -59,9 +61,17 @@ class FakePlatform implements Platform {
   readonly cancel = new AbortController()
   readonly end = new AbortController()
 
+  finish?: () => Promise<boolean>
+
   constructor(world: World, clock: ManualClock) {
     this.#world = world
     this.#clock = clock
+    const { finishes } = world
+    if (finishes !== undefined)
+      this.finish = async () => {
+        await this.#call('finish')
+        return finishes
+      }
   }
 
   async #call(name: keyof Platform, told: string = name): Promise<void> {
@@ -404,6 +414,38 @@ describe('how a deployment ends', () => {
         'cancelled',
         'Cancelled',
         ['Cancelled after 1.0 s. Nothing was changed.'],
+      ],
+      [
+        'up, and finished by what changes nothing that is live',
+        { finishes: false },
+        `${CHANGE} finish prove record deployed unlock`,
+        'deployed',
+        '',
+        ['stable for 10 s'],
+      ],
+      [
+        'up, and well without what was pruned then',
+        { finishes: true },
+        `${CHANGE} finish prove record deployed unlock`,
+        'deployed',
+        '',
+        ['stable for 10 s'],
+      ],
+      [
+        'up, and not well without what was pruned then',
+        { finishes: true, goes: [...GOOD, { at: 15_000, is: [failed()] }] },
+        `${CHANGE} finish diagnose restore observe record rolled-back unlock`,
+        'rolled-back',
+        'CrashLoopBackOff',
+        ['deployment/web', 'was put back and is healthy'],
+      ],
+      [
+        'up, and failed by how it is finished',
+        { finishes: true, throws: { finish: new ExpectedFailure('Forbidden', 'ci may not delete services.') } },
+        `${CHANGE} finish restore observe record rolled-back unlock`,
+        'rolled-back',
+        'Forbidden',
+        ['ci may not delete services. k8s://shop/web/7 was put back'],
       ],
       [
         'nothing to change, but what a dead run left is to be finished',

@@ -3,6 +3,7 @@ import { type DeployOptions, type DeployReport, deploy } from '../../src/deploy/
 import { ApiFailure } from '../../src/kubernetes/api.ts'
 import type { KubernetesObject } from '../../src/kubernetes/objects.ts'
 import { KubernetesPlatform, type Target } from '../../src/kubernetes/platform.ts'
+import { stepsToPrune } from '../../src/kubernetes/prune.ts'
 import { ReleaseRecords } from '../../src/kubernetes/release-record.ts'
 import { readLive, type Step } from '../../src/kubernetes/steps.ts'
 import { createLog } from '../../src/runner/log.ts'
@@ -34,11 +35,12 @@ async function release(
   objects: readonly KubernetesObject[],
   options: Partial<DeployOptions> = {},
   deletes: readonly KubernetesObject[] = [],
+  restores = 0,
 ): Promise<DeployReport & { log: string }> {
   const printed: string[] = []
   const log = createLog(line => printed.push(line))
   const target = async (): Promise<Target> => ({
-    restores: 0,
+    restores,
     steps: await Promise.all(
       [...objects, ...deletes].map(async (body): Promise<Step> => {
         const live = await readLive(cluster, body)
@@ -179,6 +181,22 @@ describe('what is put back', () => {
     expect(report).toMatchObject({ result: 'rolled-back', reason: 'InvalidInput' })
     expect(text('a')).toBe('one')
     expect(report.log.match(/Not put back yet/g)).toHaveLength(1)
+  })
+
+  test('what could not be put back for something that may pass is unfinished, and is taken up by the next release', async () => {
+    cluster.before(({ method, path, options }) => {
+      if (options.query?.['dryRun'] !== undefined) return
+      if (method === 'PATCH' && path.endsWith('/b')) throw new ApiFailure(422, 'Invalid', 'b is refused')
+      if (method === 'PUT' && path.endsWith('/a')) throw new ApiFailure(500, 'InternalError', webhook)
+    })
+    const report = await release([config('a', 'two'), config('b', 'two')])
+    expect(report).toMatchObject({ result: 'failed', unfinished: true, message: expect.stringMatching(/^PUTTING BACK FAILED/) })
+    expect(await statuses()).toMatchObject({ '1': 'deployed', '2': 'pending' })
+    refuse('PATCH', 'b')
+    const next = await release([config('a', 'three'), config('b', 'three')])
+    expect(next).toMatchObject({ result: 'rolled-back' })
+    expect([text('a'), text('b')]).toEqual(['one', 'one'])
+    expect(await statuses()).toEqual({ '1': 'deployed', '2': 'failed', '3': 'rolled-back' })
   })
 
   test('also when an object of the name is still on its way out', async () => {
@@ -507,6 +525,47 @@ describe('a plan', () => {
     expect(left.filter(kind => cluster.get(kind, 'old') === undefined)).toEqual([])
     expect(cluster.writes.filter(call => /(DELETE|POST) networkpolicies/.test(call))).toHaveLength(method === 'DELETE' ? 2 : 0)
     expect(report.restored.some(said => said.includes('old'))).toBe(method === 'DELETE')
+  })
+
+  test.each<[what: string, restores: number, deleted: string[]]>([
+    ['a release waits with what may serve until it is up', 0, ['networkpolicies']],
+    [
+      'a rollback waits with nothing: what it takes away may be what keeps the old version down',
+      1,
+      ['networkpolicies', 'configmaps'],
+    ],
+  ])('%s', async (_, restores, deleted) => {
+    const old = ['ConfigMap', 'NetworkPolicy'].map(kind =>
+      cluster.put({ ...object(kind, 'old'), ...(kind === 'ConfigMap' ? {} : { apiVersion: 'networking.k8s.io/v1' }) }),
+    )
+    const neverUp = object('Deployment', 'web', { spec: { replicas: 1 } })
+    const report = await release([neverUp], {}, old, restores)
+    expect(report).toMatchObject({ result: 'failed' })
+    expect(cluster.writes.filter(call => /^DELETE .*\/old$/.test(call)).toSorted()).toEqual(
+      deleted.map(plural => `DELETE ${plural}/old`).toSorted(),
+    )
+    expect(old.map(({ kind }) => cluster.get(kind, 'old') === undefined)).toEqual([false, false])
+  })
+
+  test('what was not pruned any more, for the release was left as it failed, is pruned by the next', async () => {
+    cluster.put(config('a', 'live'))
+    const old = cluster.put(config('old', 'live'))
+    const report = await release(
+      [config('a', 'new'), object('Deployment', 'web', { spec: { replicas: 1 } })],
+      { onFailure: 'keep' },
+      [old],
+    )
+    expect(report).toMatchObject({ result: 'failed' })
+    const [left] = await records().list()
+    const known = await stepsToPrune(cluster, left, [config('a', 'newer')])
+    expect(known.map(({ body }) => body.metadata.name).toSorted()).toEqual(['old', 'web'])
+    cluster.remove(object('Deployment', 'web'))
+    expect(await release([config('a', 'newer')], {}, [old])).toMatchObject({ result: 'deployed' })
+    const [up] = await records().list()
+    expect(up?.content().objects.map(({ reference, after }) => [reference.metadata.name, after !== undefined])).toEqual([
+      ['a', true],
+      ['old', false],
+    ])
   })
 
   test('an autoscaler that is pruned goes before the new version is up: two of the same pods would both stop', async () => {

@@ -192,3 +192,28 @@ test('what was there at the start says how long its containers take to be ready:
   expect([tookBefore?.('app'), tookBefore?.('other')]).toEqual([70_000, undefined])
   watch.close()
 })
+
+test.each<[what: string, failed: boolean, phase: string]>([
+  ['is nobody to blame for', false, 'healthy'],
+  ['is its own, where a release that failed has made the object', true, 'progressing'],
+])('what an object says of itself as before this release %s', async (_, failed, phase) => {
+  const clock = new ManualClock()
+  const cluster = new MemoryCluster(clock)
+  const status = { conditions: [{ type: 'Ready', status: 'False', reason: 'NoDisk', message: 'no disk' }] }
+  cluster.put({ ...object('Database', 'main', { spec: {}, status }), apiVersion: 'example.com/v1' })
+  const workload: Workload = { apiVersion: 'example.com/v1', kind: 'Database', namespace: 'shop', name: 'main' }
+  const { signal } = new AbortController()
+  const watch = new ReleaseWatch({
+    api: cluster,
+    clock,
+    namespace: 'shop',
+    workloads: [workload],
+    ...(failed ? { madeByFailures: [workload] } : {}),
+    signal,
+    onTrouble: () => undefined,
+  })
+  await watch.start()
+  const observation = watch.observe()
+  expect(observation.judge()).toMatchObject({ phase })
+  observation.close()
+})

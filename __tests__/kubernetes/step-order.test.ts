@@ -2,7 +2,7 @@
 import { expect, test } from '@jest/globals'
 import type { KubernetesApi } from '../../src/kubernetes/api.ts'
 import type { KubernetesObject } from '../../src/kubernetes/objects.ts'
-import { established } from '../../src/kubernetes/step-order.ts'
+import { established, goesFirst } from '../../src/kubernetes/step-order.ts'
 import type { Step } from '../../src/kubernetes/steps.ts'
 import { ExpectedFailure } from '../../src/runner/failure.ts'
 import { ManualClock } from '../deploy/manual-clock.ts'
@@ -80,4 +80,28 @@ test.each([
 
 test('what is no definition is not waited for', async () => {
   expect(await waitFor({ established: 60_000, listed: {} }, 'ConfigMap')).toBe('there after 0 ms')
+})
+
+const kinds = (apiVersion: string, kind: string, spec?: object): KubernetesObject =>
+  ({ apiVersion, kind, metadata: { name: 'web' }, ...(spec === undefined ? {} : { spec }) }) as KubernetesObject
+
+test.each<[object: KubernetesObject, first: boolean]>([
+  [kinds('autoscaling/v2', 'HorizontalPodAutoscaler'), true],
+  [kinds('v1', 'ResourceQuota'), true],
+  [kinds('v1', 'LimitRange'), true],
+  [kinds('networking.k8s.io/v1', 'NetworkPolicy'), true],
+  [kinds('networking.k8s.io/v1', 'Ingress'), false],
+  [kinds('policy/v1', 'PodDisruptionBudget'), true],
+  [kinds('admissionregistration.k8s.io/v1', 'ValidatingWebhookConfiguration'), true],
+  [kinds('apps/v1', 'Deployment', {}), false],
+  [kinds('apps/v1', 'Deployment', { strategy: { type: 'RollingUpdate' } }), false],
+  [kinds('apps/v1', 'Deployment', { strategy: { type: 'Recreate' } }), true],
+  [kinds('apps/v1', 'StatefulSet', {}), false],
+  [kinds('apps/v1', 'DaemonSet', { updateStrategy: { rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } } }), true],
+  [kinds('apps/v1', 'DaemonSet', { updateStrategy: { rollingUpdate: { maxSurge: '10%', maxUnavailable: 0 } } }), false],
+  [kinds('v1', 'Service'), false],
+  [kinds('v1', 'ConfigMap'), false],
+  [kinds('example.com/v1', 'LimitRange'), false],
+])('%j is deleted before the new version is up: %s', (object, first) => {
+  expect(goesFirst(object)).toBe(first)
 })

@@ -166,11 +166,13 @@ async function followChanged(platform: Platform, options: DeployOptions, report:
     await platform.apply()
     const observation = new AnsweredStages(await platform.observe(), platform, options)
     try {
-      followed = await follow(observation, { ...loop(options), signal: options.cancelled })
+      const look = { ...loop(options), signal: options.cancelled }
+      followed = await follow(observation, look)
+      if (followed.end === 'healthy' && (await platform.finish?.()) === true)
+        followed = joined(followed, await follow(observation, look))
       atStages = observation.checks
       if (followed.end === 'failed') checked = observation.refusal
       if (followed.end === 'healthy') {
-        await platform.finish?.()
         const proof = await proven(platform, options)
         const stable = options.stableForMs === 0 ? '' : ` and stable for ${formatDuration(options.stableForMs)}`
         const message = `Deployed${stable}: ${followed.verdict.message}.`
@@ -213,6 +215,11 @@ async function followChanged(platform: Platform, options: DeployOptions, report:
   }
   const put = await putBack(platform, options, failure, report.plan)
   return { ...common, ...put, checks: [...checks, ...put.checks] }
+}
+
+function joined(first: Followed, { timeline, elapsedMs, ...second }: Followed): Followed {
+  const later = timeline.map(entry => ({ ...entry, from: entry.from + first.elapsedMs, to: entry.to + first.elapsedMs }))
+  return { ...second, timeline: [...first.timeline, ...later], elapsedMs: first.elapsedMs + elapsedMs }
 }
 
 function failureOfCheck({ result, reason, message }: Checked): { reason: string; message: string } {

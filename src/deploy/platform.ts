@@ -82,8 +82,11 @@ export interface Platform {
   goOn?(pause: Pause): Promise<void>
   /** Never throws: what could not be read is left out. */
   diagnose(verdict: Verdict): Promise<readonly Culprit[]>
-  /** What belongs to the release and comes once it is healthy. @throws ExpectedFailure: the release is bad then, and put back */
-  finish?(): Promise<void>
+  /**
+   * What belongs to the release and comes once it is healthy. True where that changed what is live: it has to stay healthy after it too.
+   * @throws ExpectedFailure: the release is bad then, and put back
+   */
+  finish?(): Promise<boolean>
   /** Never throws: what runs is good already. */
   prove(): Promise<Proof>
   /**

@@ -258,9 +258,10 @@ export class EcsPlatform implements Platform {
     )
   }
 
-  async finish(): Promise<void> {
+  async finish(): Promise<boolean> {
     await this.#runTasks('run-after')
     this.#lock.lost.throwIfAborted()
+    return false
   }
 
   async prove(): Promise<Proof> {

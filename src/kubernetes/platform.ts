@@ -9,7 +9,7 @@ import type { Log } from '../runner/log.ts'
 import { runAddress } from '../runner/run-address.ts'
 import { asExpectedFailure, type KubernetesApi } from './api.ts'
 import { atOnce } from './at-once.ts'
-import { lostChanges } from './change.ts'
+import { lostChanges, sameIntent } from './change.ts'
 import { diagnose, type Patient } from './diagnosis.ts'
 import { tryAll } from './dry-run.ts'
 import { ImageResolver } from './image-digests.ts'
@@ -38,7 +38,7 @@ import {
 import { ReleaseWatch, type Workload } from './release-watch.ts'
 import { concealSecrets, concealUsedSecrets } from './secret-values.ts'
 import { proveEndpoints } from './service-endpoints.ts'
-import { established, inOrder, isAutoscaler, stagesOf, withAccounts } from './step-order.ts'
+import { established, goesFirst, inOrder, stagesOf, withAccounts } from './step-order.ts'
 import {
   asPutBack,
   BeingDeleted,
@@ -105,12 +105,17 @@ export class KubernetesPlatform implements Platform {
   #content: RecordContent | undefined
   #watch: ReleaseWatch | undefined
   #putBack = false
-  #finishing = false
+  /** Steps that delete, as far as they were begun. */
+  readonly #deleted = new Set<Step>()
+  /** What kept it from being put back may pass: it stays unfinished, for the post step or whoever comes next. */
+  #mayYetBePutBack = false
   #trimming: Promise<void> | undefined
   #revision = ''
   /** The content of the record that is taken up, in the post step. */
   #resumed: RecordContent | undefined
   readonly #applied = new Map<string, KubernetesObject>()
+  /** StatefulSets whose stuck pods are looked for, by uid, with the generation that they were put back as. */
+  readonly #lookedAfter = new Map<string, number>()
 
   constructor(options: KubernetesPlatformOptions) {
     const { api, namespace, app, env, clock } = options
@@ -213,7 +218,7 @@ export class KubernetesPlatform implements Platform {
       this.#content = content
       // Those that the live release has overtaken are closed too: nobody may ever go back to what was before them.
       const dead = this.#known.filter(({ status }) => status === 'pending')
-      const message = `Its run died in the middle; release ${this.#records.address(number)} took it up.`
+      const message = `It was never finished; release ${this.#records.address(number)} took it up.`
       for (const { number: old } of dead) await this.#records.update(old, 'failed', message)
       return this.#records.address(number)
     }
@@ -234,22 +239,38 @@ export class KubernetesPlatform implements Platform {
       // Why it failed is found out by those who follow, with all that there is to see.
       if (awaited && !(await this.#haveSucceeded(steps))) return
     }
-    await this.#delete(this.#steps.filter(step => step.action === 'delete' && isAutoscaler(step.body)))
+    await this.#delete(step => this.#goesAtOnce(step))
   }
 
   /** The old version's own objects serve until the new version does. */
-  async finish(): Promise<void> {
-    this.#finishing = true
-    await this.#delete(this.#steps.filter(step => step.action === 'delete' && !isAutoscaler(step.body)))
+  async finish(): Promise<boolean> {
+    const deleted = await this.#delete(step => !this.#goesAtOnce(step))
+    if (deleted === 0) return false
+    const { log } = this.#options
+    log.info(
+      `Deleted ${deleted === 1 ? 'the object' : `the ${deleted} objects`} that the release no longer holds; everything has to stay well without`,
+    )
+    return true
   }
 
-  async #delete(steps: readonly Step[]): Promise<void> {
+  /** @returns how many objects */
+  async #delete(which: (step: Step) => boolean): Promise<number> {
+    const steps = this.#steps.filter(step => step.action === 'delete' && which(step))
     // What uses others goes before them.
     for (const tier of inOrder(steps).toReversed()) {
       this.#throwIfCancelled()
       await this.#lock.assertHeld()
-      await atOnce(tier, async step => this.#took(step, await takeStep(this.#options.api, step)))
+      await atOnce(tier, async step => {
+        this.#deleted.add(step)
+        this.#took(step, await takeStep(this.#options.api, step))
+      })
     }
+    return steps.length
+  }
+
+  /** What a release that is taken back has brought along may be what keeps the old version down: a rollback waits for nothing. */
+  #goesAtOnce(step: Step): boolean {
+    return this.#target.restores !== 0 || this.#target.restoresOriginal === true || goesFirst(step.live ?? step.body)
   }
 
   /** Waits for what a chart's hook runs. @throws ExpectedFailure Timeout */
@@ -382,8 +403,9 @@ export class KubernetesPlatform implements Platform {
       // Out of reach is out of reach: once is enough.
       const told = failures.slice(0, unreachable ? 1 : 5).map(({ error }) => messageOf(error))
       const more = failures.length - told.length
+      this.#mayYetBePutBack = failures.some(({ error }) => mayPass(error))
       throw new ExpectedFailure(
-        failures.some(({ error }) => mayPass(error)) ? 'Unreachable' : 'Conflict',
+        this.#mayYetBePutBack ? 'Unreachable' : 'Conflict',
         `${failures.length} of ${touched.length} objects could not be put back (${told.join('; ')}${more > 0 ? `; and ${more} more` : ''}). Remove the cause, then run the commands in the job summary, which finish it from the Secret ${this.#options.app}.r${this.#number}.`,
         { commands: this.#commandsToUndo(failures.map(({ step }) => step)) },
       )
@@ -398,19 +420,20 @@ export class KubernetesPlatform implements Platform {
       )
     }
     this.#putBack = true
+    this.#mayYetBePutBack = false
     return done
   }
 
   /** What the release no longer holds is left alone until the new version is up; of a run that died nobody knows how far it came. */
   #mayHaveTouched(step: Step): boolean {
-    if (step.action !== 'delete' || isAutoscaler(step.body)) return true
-    return this.#finishing || this.#resumed !== undefined || step.before !== step.live
+    return step.action !== 'delete' || this.#deleted.has(step) || step.before !== step.live
   }
 
   async record(status: ReleaseStatus, message: string): Promise<void> {
     // Whoever has the lock now writes the record too.
     if (this.#number === 0 || this.#lock.lost.aborted) return
     if (status !== 'deployed') {
+      if (this.#mayYetBePutBack) return this.#records.update(this.#number, 'pending', message)
       const leftInPlace = status === 'failed' && !this.#putBack
       return this.#records.update(this.#number, status, message, { leftInPlace })
     }
@@ -498,7 +521,10 @@ export class KubernetesPlatform implements Platform {
     const workload = workloadOf(step.body)
     if (workload === undefined || object === undefined) return
     if (runsOnce(object)) this.#watch?.expectAbsence(workload)
-    if (isStatefulSet(object)) replaceStuckPods({ ...this.#options, signal: this.#end.signal }, object)
+    const { uid = '', generation = 0 } = object.metadata
+    if (!isStatefulSet(object) || this.#lookedAfter.get(uid) === generation) return
+    this.#lookedAfter.set(uid, generation)
+    replaceStuckPods({ ...this.#options, signal: this.#end.signal }, object)
   }
 
   get releaseNumber(): number {
@@ -529,6 +555,7 @@ export class KubernetesPlatform implements Platform {
       clock,
       namespace,
       workloads: steps.flatMap(step => workloadOf(step.body) ?? []),
+      madeByFailures: this.#madeByFailures().flatMap(reference => workloadOf(reference) ?? []),
       signal: this.#end.signal,
       onTrouble: sentence => log.info(sentence),
     })
@@ -541,6 +568,15 @@ export class KubernetesPlatform implements Platform {
     } catch (error) {
       throw asExpectedFailure(error, "Watching the release's workloads")
     }
+  }
+
+  /** What runs that died, and a release that was left in place though it had failed, have made of objects or changed in them. */
+  #madeByFailures(): readonly KubernetesObject[] {
+    const live = liveRecord(this.#known)
+    return [...this.#unfinished(), ...(live?.leftInPlace === true ? [live] : [])]
+      .flatMap(record => knownStates(record.content()))
+      .filter(({ before, after }) => before === undefined || after === undefined || !sameIntent(before, after))
+      .map(({ reference }) => reference)
   }
 
   /** Records whose run died in the middle, newest first: we have the lock, so nobody is at them any more. */

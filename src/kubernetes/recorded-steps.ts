@@ -4,7 +4,7 @@ import { type KubernetesObject, objectName } from './objects.ts'
 import type { ObjectState } from './release-record.ts'
 import { FIELD_MANAGER, recorded, type Step } from './steps.ts'
 
-/** As it is to be once the step is taken. */
+/** As it is to be once the step is taken. What is to be deleted is there until the release is up, and stays where it is left as it is before. */
 export function stateOf(step: Step): ObjectState {
   const { apiVersion, kind, metadata } = step.body
   const reference = {
@@ -12,7 +12,7 @@ export function stateOf(step: Step): ObjectState {
     kind,
     metadata: { name: metadata.name, ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }) },
   }
-  const after = step.action === 'delete' ? undefined : step.desired
+  const after = step.action === 'delete' ? step.live : step.desired
   return {
     reference,
     before: step.before === undefined ? undefined : recorded(step.before),

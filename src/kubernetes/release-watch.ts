@@ -53,6 +53,8 @@ export interface ReleaseWatchOptions {
   /** The release's own namespace: workloads elsewhere are named with theirs. */
   readonly namespace: string
   readonly onTrouble: (sentence: string) => void
+  /** Those that a release which failed has created or changed: what they said of themselves before this one excuses nothing. */
+  readonly madeByFailures?: readonly Workload[]
 }
 
 export class ReleaseWatch {
@@ -442,7 +444,10 @@ export class ReleaseWatch {
 
   #rememberBefore(holds: string, namespace: string, object: KubernetesObject): void {
     const owner = this.#ownership.of(holds, namespace, object)
-    if (owner?.slot === 'own') this.#before.set(keyOf(owner.workload), slim(object))
+    if (owner?.slot !== 'own') return
+    const { workload } = owner
+    const failed = this.#options.madeByFailures?.some(other => keyOf(other) === keyOf(workload)) === true
+    this.#before.set(keyOf(workload), failed ? withoutStatus(slim(object)) : slim(object))
   }
 
   #rememberStarts(namespace: string, pod: KubernetesObject): void {
@@ -473,6 +478,10 @@ function pathIn([prefix, plural]: readonly [string, string], namespace: string):
 }
 
 /** Managed fields are the larger half of most objects and say nothing to a judge. */
+function withoutStatus({ status: _, ...object }: KubernetesObject): KubernetesObject {
+  return object
+}
+
 function slim(object: KubernetesObject): KubernetesObject {
   const { managedFields: _, ...metadata } = object.metadata
   return { ...object, metadata }

@@ -34,11 +34,31 @@ export function stagesOf(steps: readonly Step[]): readonly Stage[] {
 }
 
 /**
- * True of what is deleted before the new version is up: two autoscalers that select the same pods (one of a workload that got another name) both
- * stop scaling (AmbiguousSelector), and one that is gone for a while takes nothing from those who serve.
+ * True of what is deleted before the new version is up. It serves nobody, and may keep the new pods from coming up: an autoscaler (two that select the
+ * same pods both stop scaling, AmbiguousSelector), a quota, a limit, a policy, a webhook of admission. Or its own strategy says that its pods are not
+ * to run beside the new ones: a Deployment that is recreated, a DaemonSet without surge.
  */
-export function isAutoscaler({ apiVersion, kind }: Pick<KubernetesObject, 'apiVersion' | 'kind'>): boolean {
-  return groupOf(apiVersion) === 'autoscaling' && kind === 'HorizontalPodAutoscaler'
+export function goesFirst(object: KubernetesObject): boolean {
+  const { strategy, updateStrategy } = (object['spec'] ?? {}) as { strategy?: Strategy; updateStrategy?: Strategy }
+  switch (`${groupOf(object.apiVersion)}/${object.kind}`) {
+    case 'autoscaling/HorizontalPodAutoscaler':
+    case '/ResourceQuota':
+    case '/LimitRange':
+    case 'networking.k8s.io/NetworkPolicy':
+    case 'policy/PodDisruptionBudget':
+      return true
+    case 'apps/Deployment':
+      return strategy?.type === 'Recreate'
+    case 'apps/DaemonSet':
+      return [undefined, 0, '0', '0%'].includes(updateStrategy?.rollingUpdate?.maxSurge)
+    default:
+      return groupOf(object.apiVersion) === 'admissionregistration.k8s.io'
+  }
+}
+
+interface Strategy {
+  readonly type?: string
+  readonly rollingUpdate?: { readonly maxSurge?: number | string }
 }
 
 /** Tiers: what others use goes before them. */

@@ -24,7 +24,9 @@ export async function takeUp(
 ): Promise<readonly Step[]> {
   if (dead.length === 0) return steps
   for (const { number } of dead)
-    log.info(`Release ${address(number)} was never finished: its run died in the middle. It is taken up by this one.`)
+    log.info(
+      `Release ${address(number)} was never finished: its run died in the middle, or could not put it back. It is taken up by this one.`,
+    )
   const contents = dead.map(record => record.content())
   const objects = contents.flatMap(knownStates)
   const lost = contents.flatMap(({ inventory = [] }) => inventory.filter(entry => entry.before)).map(({ reference }) => reference)
