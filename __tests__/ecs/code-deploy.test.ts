@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import type { Scenario } from '../../sandbox/aws/scenario.ts'
+import { AwsApi } from '../../src/ecs/api.ts'
 import { finishRelease } from '../../src/ecs/finish-release.ts'
 import { type CodeDeployment, wordOfCodeDeploy } from '../../src/ecs/judge/code-deploy.ts'
+import { rollbackTarget } from '../../src/ecs/rollback-target.ts'
 import { createLog } from '../../src/runner/log.ts'
 import { type Ended, type Play, RUN, type Stage, setStage } from './stage.ts'
 
@@ -159,9 +161,26 @@ describe('a group that is at a deployment already', () => {
     expect(ended).toMatchObject({ result: 'deployed' })
     expect(ended.log).toMatch(/CodeDeploy keeps the old tasks of its deployment d-\S+ of web:2: they are ended/)
     expect([live(on), stops(on)]).toEqual(['web:3', 0])
-    // And so is that of the way back.
-    expect(await deploy(on, { tag: '1' })).toMatchObject({ result: 'deployed' })
-    expect(stops(on)).toBe(0)
+  })
+
+  test.each<[string, Play, object, string, number]>([
+    ['is stopped', {}, { result: 'deployed' }, 'web:1', 1],
+    ['is stopped, and the new one deployed again by a cancel', { cancelAt: 1.5, scenario: { timing: { lifecycleEvent: 4 } } }, { result: 'cancelled' }, 'web:2', 1],
+    ['is stopped, and not again by a killed run', { cancelAt: 1.5, endAt: 1.5 }, { result: 'cancelled' }, 'web:2', 1],
+  ])('of ours that has the old tasks of what is wanted %s', async (_, play, result, then, times) => {
+    const on = await codeDeploys()
+    await deploy(on)
+    const api = new AwsApi({ region: '', clock: on.clock, signal: new AbortController().signal, settings: on.aws.client })
+    const target = rollbackTarget({ api, cluster: 'app', to: 'previous', bad: 0, onChosen: () => undefined })
+    const ended = await on.deploy({ ...play, platform: { target } })
+    api.close()
+    expect(ended).toMatchObject(result)
+    expect(ended.log).toMatch(
+      /CodeDeploy keeps the old tasks of its deployment d-\S+, which are of web:1: it is stopped with its rollback/,
+    )
+    if (ended.report?.unfinished === true) await finish(on, ended.report.release)
+    await on.aws.advance(120)
+    expect([live(on), stops(on)]).toEqual([then, times])
   })
 
   test('of ours that must not be brought to its end is told, and nothing is changed', async () => {

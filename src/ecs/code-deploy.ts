@@ -164,6 +164,8 @@ export interface ActiveCodeDeployment {
   /** True once all traffic has been shifted and only the old tasks' end is waited for. */
   readonly shifted: boolean
   readonly rollsBack: boolean
+  /** Of a rollback: `web:8` that is taken away by it; empty where it is not told. */
+  readonly takesAway: string
 }
 
 /** What the group is at; undefined where that is nothing. */
@@ -182,28 +184,28 @@ export async function activeCodeDeployment(
   const [id] = deployments
   if (id === undefined) return undefined
   const { deploymentInfo: info = {} } = await api.call('codedeploy', 'GetDeployment', { deploymentId: id })
-  const [ours, named] = OURS.exec(info.description ?? '') ?? []
-  const content = info.revision?.appSpecContent?.content ?? info.revision?.string?.content ?? ''
+  const trigger = info.rollbackInfo?.rollbackTriggeringDeploymentId
+  const triggered =
+    trigger === undefined ? {} : (await api.call('codedeploy', 'GetDeployment', { deploymentId: trigger })).deploymentInfo
   return {
     id,
-    revision: foreignLine(named ?? revisionOf(TASK_DEFINITION.exec(content)?.[0]), 300),
-    ours: ours !== undefined,
+    revision: namedBy(info),
+    ours: OURS.test(info.description ?? ''),
     since: info.createTime?.getTime() ?? 0,
     shifted: info.instanceTerminationWaitTimeStarted === true,
     rollsBack: rollsBack(info),
+    takesAway: namedBy(triggered ?? {}),
   }
 }
 
-/**
- * Ends the old tasks of a deployment whose traffic has been shifted, so that the group is free for the next one.
- * @returns false where that takes too long
- */
-export async function endTerminationWait(
-  api: AwsApi,
-  deploymentId: string,
-  clock: Clock,
-  cancelled: AbortSignal,
-): Promise<boolean> {
+/** The revision that it was made for; a rollback is made for none. */
+function namedBy({ description = '', revision }: DeploymentInfo): string {
+  const content = revision?.appSpecContent?.content ?? revision?.string?.content ?? ''
+  return foreignLine(OURS.exec(description)?.[1] ?? revisionOf(TASK_DEFINITION.exec(content)?.[0]), 300)
+}
+
+/** Has the old tasks of a deployment ended, whose traffic has been shifted. */
+export async function endTerminationWait(api: AwsApi, deploymentId: string): Promise<void> {
   try {
     await api.call('codedeploy', 'ContinueDeployment', { deploymentId, deploymentWaitType: 'TERMINATION_WAIT' })
   } catch (error) {
@@ -211,13 +213,23 @@ export async function endTerminationWait(
     if (!(error instanceof AwsFailure) || !/^(DeploymentAlreadyCompleted|DeploymentIsNotInReadyState)/.test(error.code))
       throw error
   }
-  const until = clock.now() + TERMINATION_MS
+}
+
+/** Waits for a deployment that is at its end. @returns false where that takes too long @throws ExpectedFailure Cancelled */
+export async function codeDeploymentEnds(
+  api: AwsApi,
+  deploymentId: string,
+  clock: Clock,
+  cancelled?: AbortSignal,
+): Promise<boolean> {
+  const until = clock.now() + ENDS_MS
   for (;;) {
     const { deploymentInfo: info = {} } = await api.call('codedeploy', 'GetDeployment', { deploymentId })
     if (/^(Succeeded|Failed|Stopped)$/.test(info.status ?? '')) return true
     if (clock.now() >= until) return false
-    await sleep(clock, TERMINATION_POLL_MS, cancelled)
-    if (cancelled.aborted) throw new ExpectedFailure('Cancelled', "Cancelled while the last deployment's old tasks ended.")
+    await sleep(clock, ENDS_POLL_MS, cancelled)
+    if (cancelled?.aborted === true)
+      throw new ExpectedFailure('Cancelled', 'Cancelled while the last deployment came to its end.')
   }
 }
 
@@ -225,8 +237,8 @@ const OUR_NAME = 'deploy-actions'
 const OURS = /^deploy-actions (\S+:\d+)$/
 const TASK_DEFINITION = /arn:[\w-]+:ecs:[^"'\s]*:task-definition\/[\w-]+:\d+/
 /** The old targets are drained first, for 5 minutes unless the target group says otherwise. */
-const TERMINATION_MS = 10 * 60_000
-const TERMINATION_POLL_MS = 2_000
+const ENDS_MS = 10 * 60_000
+const ENDS_POLL_MS = 2_000
 
 function resolved({ application, group }: CodeDeployNames, cluster: string, service: string): CodeDeployNames {
   return {

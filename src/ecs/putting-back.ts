@@ -9,6 +9,7 @@ import {
   type ActiveCodeDeployment,
   activeCodeDeployment,
   type CodeDeployNames,
+  codeDeploymentEnds,
   codeDeployRollsBack,
   createCodeDeployment,
   endTerminationWait,
@@ -54,7 +55,12 @@ export async function deployByCodeDeploy(
   const { touched } = passage
   passage.touched = true
   try {
-    passage.codeDeployment = await begin(context, passage.name, revision, service, puttingBack)
+    const begun = await begin(context, passage.name, revision, service, puttingBack)
+    if (begun === undefined) {
+      passage.codeDeployment = ''
+      return expectOf(watch, passage, revision, service, since, '', { rollsBack: true, digests: {} })
+    }
+    passage.codeDeployment = begun
   } catch (error) {
     // Without an answer it may have been begun; what was refused has changed nothing.
     if (error instanceof ExpectedFailure && error.reason !== 'Unreachable' && error.reason !== 'Unauthorized')
@@ -66,8 +72,9 @@ export async function deployByCodeDeploy(
 }
 
 /**
- * A group is at one deployment at a time. Of an earlier run of ours, one that has only its old tasks to end is brought to its end; any other is let alone.
- * @returns CodeDeploy's name of the deployment @throws ExpectedFailure Locked
+ * A group is at one deployment at a time. Of an earlier run of ours, one that has only its old tasks to end is brought to its end; a rollback is waited for; any
+ * other is let alone.
+ * @returns CodeDeploy's name of the deployment; undefined where it is a rollback to the old tasks, which were there still @throws ExpectedFailure Locked
  */
 async function begin(
   { api, cluster, clock, codeDeploy, log, cancelled }: CodeDeployContext,
@@ -75,7 +82,7 @@ async function begin(
   revision: Revision,
   service: Service,
   puttingBack: boolean,
-): Promise<string> {
+): Promise<string | undefined> {
   let active: ActiveCodeDeployment | undefined
   for (let tries = 0; tries < 3; tries++) {
     const id = await createCodeDeployment(api, codeDeploy, cluster, service, revision.arn, puttingBack)
@@ -84,18 +91,35 @@ async function begin(
     if (active === undefined) continue
     // Our own call, whose answer was lost on the way and which was sent again.
     if (active.ours && active.revision === revision.name) return active.id
-    if (puttingBack || !active.ours || !active.shifted || active.rollsBack) break
-    log.info(
-      `CodeDeploy keeps the old tasks of its deployment ${active.id} of ${active.revision}: they are ended, for service ${name} is deployed again.`,
-    )
-    try {
-      if (!(await endTerminationWait(api, active.id, clock, cancelled))) break
-    } catch (error) {
-      if (!(error instanceof AwsFailure) || error.reason !== 'Forbidden') throw error
-      throw new ExpectedFailure('Locked', `${takenBy(name, active)} ${error.message}`, { cause: error })
+    if (!active.rollsBack) {
+      if (puttingBack || !active.ours || !active.shifted) break
+      if (keepsTasksOf(service, revision)) {
+        log.info(
+          `CodeDeploy keeps the old tasks of its deployment ${active.id}, which are of ${revision.name}: it is stopped with its rollback to them.`,
+        )
+        if (await stopCodeDeployment(api, active.id)) return undefined
+        continue
+      }
+      log.info(
+        `CodeDeploy keeps the old tasks of its deployment ${active.id} of ${active.revision}: they are ended, for service ${name} is deployed again.`,
+      )
+      try {
+        await endTerminationWait(api, active.id)
+      } catch (error) {
+        if (!(error instanceof AwsFailure) || error.reason !== 'Forbidden') throw error
+        throw new ExpectedFailure('Locked', `${takenBy(name, active)} ${error.message}`, { cause: error })
+      }
     }
+    if (!(await codeDeploymentEnds(api, active.id, clock, puttingBack ? undefined : cancelled))) break
   }
   throw new ExpectedFailure('Locked', takenBy(name, active))
+}
+
+/** Whether CodeDeploy's rollback leads to the revision: its tasks run, and have no traffic. */
+function keepsTasksOf({ taskSets = [] }: Service, { arn }: Revision): boolean {
+  return taskSets.some(
+    ({ status, taskDefinition, runningCount = 0 }) => status === 'ACTIVE' && taskDefinition === arn && runningCount > 0,
+  )
 }
 
 function takenBy(name: string, active: ActiveCodeDeployment | undefined): string {
@@ -190,9 +214,10 @@ export class PuttingBack {
     let id = passage.codeDeployment
     if (id !== '' && (await this.#stopCodeDeployment(id))) return this.#rolledBackByCodeDeploy(passage, service)
     const active = await activeCodeDeployment(api, codeDeploy, cluster, name)
-    // Nobody must stop a rollback.
-    if (active?.rollsBack === true) return this.#rolledBackByCodeDeploy(passage, service)
-    if (active !== undefined) {
+    // Nobody must stop a rollback. One by which we ourselves went to older tasks leads the other way.
+    const away = active?.rollsBack === true && active.takesAway === before.name
+    if (active?.rollsBack === true && !away) return this.#rolledBackByCodeDeploy(passage, service)
+    if (active !== undefined && !away) {
       if (active.revision === before.name) {
         passage.restored = 'by us'
         passage.codeDeployment = active.id
@@ -205,7 +230,7 @@ export class PuttingBack {
       if (await this.#stopCodeDeployment(id)) return this.#rolledBackByCodeDeploy(passage, service)
     }
     const runs = revisionOf(primaryOf({ service })?.taskDefinition)
-    if (runs === before.name && !(id !== '' && (await this.#hasTraffic(id, name))))
+    if (!away && runs === before.name && !(id !== '' && (await this.#hasTraffic(id, name))))
       return this.#rolledBackByCodeDeploy(passage, service, 'already')
     if (![before.name, passage.revision?.name, passage.takenUp, live.name].includes(runs))
       return this.#left(passage, `the deployment that runs ${runs}`)
