@@ -165,7 +165,13 @@ describe('a group that is at a deployment already', () => {
 
   test.each<[string, Play, object, string, number]>([
     ['is stopped', {}, { result: 'deployed' }, 'web:1', 1],
-    ['is stopped, and the new one deployed again by a cancel', { cancelAt: 1.5, scenario: { timing: { lifecycleEvent: 4 } } }, { result: 'cancelled' }, 'web:2', 1],
+    [
+      'is stopped, and the new one deployed again by a cancel',
+      { cancelAt: 1.5, scenario: { timing: { lifecycleEvent: 4 } } },
+      { result: 'cancelled' },
+      'web:2',
+      1,
+    ],
     ['is stopped, and not again by a killed run', { cancelAt: 1.5, endAt: 1.5 }, { result: 'cancelled' }, 'web:2', 1],
   ])('of ours that has the old tasks of what is wanted %s', async (_, play, result, then, times) => {
     const on = await codeDeploys()
