@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import type { Scenario } from '../../sandbox/aws/scenario.ts'
+import { AwsApi } from '../../src/ecs/api.ts'
 import { finishRelease } from '../../src/ecs/finish-release.ts'
 import { type CodeDeployment, wordOfCodeDeploy } from '../../src/ecs/judge/code-deploy.ts'
+import { rollbackTarget } from '../../src/ecs/rollback-target.ts'
 import { createLog } from '../../src/runner/log.ts'
 import { type Ended, type Play, RUN, type Stage, setStage } from './stage.ts'
 
@@ -40,6 +42,36 @@ async function codeDeploys(scenario: Scenario = {}, group: object = {}): Promise
 }
 
 const deploy = (on: Stage, play: Play = {}): Promise<Ended> => on.deploy({ tag: '2', ...play })
+async function finish(on: Stage, release = ''): Promise<string | undefined> {
+  const never = new AbortController().signal
+  const log = createLog(() => undefined)
+  const env = { ...RUN, STATE_release: release }
+  const runner = { env, workspace: '', temporary: '', log, cancelled: never, ending: never, saveState: () => undefined }
+  return on.drive(finishRelease(runner, { clock: on.clock, settings: on.aws.client }))
+}
+
+/** As another tool, or somebody by hand, would. @returns its name */
+function byHand(on: Stage, revision: string, description = 'by hand'): string {
+  const { taskDefinition } = on.aws.call('ecs:DescribeTaskDefinition', { taskDefinition: revision }) as {
+    taskDefinition: { taskDefinitionArn: string }
+  }
+  const Properties = {
+    TaskDefinition: taskDefinition.taskDefinitionArn,
+    LoadBalancerInfo: { ContainerName: 'web', ContainerPort: on.service().taskSets?.[0]?.loadBalancers?.[0]?.containerPort },
+  }
+  const content = JSON.stringify({
+    version: 0.0,
+    Resources: [{ TargetService: { Type: 'AWS::ECS::Service', Properties } }],
+  })
+  const { deploymentId } = on.aws.call('codedeploy:CreateDeployment', {
+    applicationName: 'AppECS-app-web',
+    deploymentGroupName: 'DgpECS-app-web',
+    description,
+    revision: { revisionType: 'AppSpecContent', appSpecContent: { content } },
+  }) as { deploymentId: string }
+  return deploymentId
+}
+
 const live = (on: Stage): string =>
   on
     .service()
@@ -87,18 +119,7 @@ describe('a service that CodeDeploy deploys', () => {
     const on = await codeDeploys()
     const { report } = await deploy(on, { cancelAt: 8, endAt: 8, scenario })
     expect(report?.unfinished).toBe(true)
-    const never = new AbortController().signal
-    const log = createLog(() => undefined)
-    const runner = {
-      env: { ...RUN, STATE_release: report?.release ?? '' },
-      workspace: '',
-      temporary: '',
-      log,
-      cancelled: never,
-      ending: never,
-      saveState: () => undefined,
-    }
-    await on.drive(finishRelease(runner, { clock: on.clock, settings: on.aws.client }))
+    await finish(on, report?.release)
     await on.aws.advance(120)
     expect(live(on)).toBe('web:1')
     expect(on.service().taskSets).toHaveLength(1)
@@ -124,6 +145,117 @@ describe('a service that CodeDeploy deploys', () => {
     const ended = await deploy(on, { platform: { codeDeploy: { application: 'none', group: '' } } })
     expect(ended.message).toMatch(/CodeDeploy has no application none with a deployment group DgpECS-app-web/)
     expect(live(on)).toBe('web:1')
+  })
+})
+
+describe('a group that is at a deployment already', () => {
+  const stops = (on: Stage): number =>
+    on.aws.calls.list.filter(({ action, error }) => action === 'codedeploy:StopDeployment' && error === undefined).length
+  const refused: Scenario = { faults: [{ action: 'codedeploy:ContinueDeployment', error: 'AccessDeniedException' }] }
+
+  test('of ours that only has its old tasks to end is brought to its end', async () => {
+    const on = await codeDeploys()
+    await deploy(on)
+    on.push('3')
+    const ended = await deploy(on, { tag: '3' })
+    expect(ended).toMatchObject({ result: 'deployed' })
+    expect(ended.log).toMatch(/CodeDeploy keeps the old tasks of its deployment d-\S+ of web:2: they are ended/)
+    expect([live(on), stops(on)]).toEqual(['web:3', 0])
+  })
+
+  test.each<[string, Play, object, string, number]>([
+    ['is stopped', {}, { result: 'deployed' }, 'web:1', 1],
+    [
+      'is stopped, and the new one deployed again by a cancel',
+      { cancelAt: 1.5, scenario: { timing: { lifecycleEvent: 4 } } },
+      { result: 'cancelled' },
+      'web:2',
+      1,
+    ],
+    ['is stopped, and not again by a killed run', { cancelAt: 1.5, endAt: 1.5 }, { result: 'cancelled' }, 'web:2', 1],
+  ])('of ours that has the old tasks of what is wanted %s', async (_, play, result, then, times) => {
+    const on = await codeDeploys()
+    await deploy(on)
+    const api = new AwsApi({ region: '', clock: on.clock, signal: new AbortController().signal, settings: on.aws.client })
+    const target = rollbackTarget({ api, cluster: 'app', to: 'previous', bad: 0, onChosen: () => undefined })
+    const ended = await on.deploy({ ...play, platform: { target } })
+    api.close()
+    expect(ended).toMatchObject(result)
+    expect(ended.log).toMatch(
+      /CodeDeploy keeps the old tasks of its deployment d-\S+, which are of web:1: it is stopped with its rollback/,
+    )
+    if (ended.report?.unfinished === true) await finish(on, ended.report.release)
+    await on.aws.advance(120)
+    expect([live(on), stops(on)]).toEqual([then, times])
+  })
+
+  test('of ours that must not be brought to its end is told, and nothing is changed', async () => {
+    const on = await codeDeploys()
+    await deploy(on)
+    on.push('3')
+    const ended = await deploy(on, { tag: '3', scenario: refused })
+    expect(ended).toMatchObject({ result: 'failed', reason: 'Locked' })
+    expect(ended.message).toMatch(
+      /^Service web was not changed: CodeDeploy is at the deployment d-\S+ of web:2 already, .* keeps the old tasks.*continue-deployment --deployment-id d-\S+ --deployment-wait-type TERMINATION_WAIT\. The role may not call codedeploy:ContinueDeployment/,
+    )
+    await on.aws.advance(120)
+    expect([live(on), stops(on)]).toEqual(['web:2', 0])
+  })
+
+  test("of somebody else's is left to them", async () => {
+    const on = await codeDeploys()
+    await deploy(on, { cancelAt: 4 })
+    await on.aws.advance(120)
+    const id = byHand(on, 'web:2')
+    const ended = await deploy(on, { tag: '2' })
+    expect(ended).toMatchObject({ result: 'failed', reason: 'Locked' })
+    expect(ended.message).toMatch(
+      new RegExp(`^Service web was not changed: CodeDeploy is at the deployment ${id} of web:2 already. Deploy again`),
+    )
+    await on.aws.advance(120)
+    expect([live(on), stops(on)]).toEqual(['web:2', 1])
+  })
+
+  test('by a call of which the answer was lost is our own', async () => {
+    const on = await codeDeploys()
+    const ended = await deploy(on, {
+      scenario: { faults: [{ action: 'codedeploy:CreateDeployment', error: 'connection', times: 1 }] },
+      during: at => at(0.1, () => byHand(on, 'web:2', 'deploy-actions web:2')),
+    })
+    expect(ended).toMatchObject({ result: 'deployed' })
+    expect([live(on), stops(on)]).toEqual(['web:2', 0])
+  })
+
+  // Without a rollback of CodeDeploy's there is one of ours.
+  const failing = {
+    autoRollbackConfiguration: { enabled: false },
+    alarmConfiguration: { enabled: true, alarms: [{ name: 'errors' }] },
+  }
+  test('by which a run puts back that is killed then is followed by the post step', async () => {
+    const on = await codeDeploys({}, failing)
+    on.aws.call('cloudwatch:PutMetricAlarm', { AlarmName: 'errors' })
+    const { report } = await deploy(on, {
+      options: { stableForMs: 40_000 },
+      during: at =>
+        at(22, () => on.aws.call('cloudwatch:SetAlarmState', { AlarmName: 'errors', StateValue: 'ALARM', StateReason: 'x' })),
+      cancelAt: 40,
+      endAt: 40,
+    })
+    expect(report).toMatchObject({ unfinished: true, restored: [expect.stringMatching(/by a new deployment of CodeDeploy's$/)] })
+    expect(await finish(on, report?.release)).toMatch(/web:1 was put back and is healthy/)
+    await on.aws.advance(120)
+    expect([live(on), stops(on)]).toEqual(['web:1', 0])
+    expect(on.aws.calls.count('codedeploy:CreateDeployment')).toBe(2)
+  })
+
+  test("of somebody else's by the time of the post step is left to them", async () => {
+    const on = await codeDeploys()
+    const { report } = await deploy(on, { cancelAt: 8, endAt: 8 })
+    await on.aws.advance(120)
+    on.aws.call('ecs:RegisterTaskDefinition', { family: 'web', containerDefinitions: [{ name: 'web', image: 'x', memory: 64 }] })
+    byHand(on, 'web:3')
+    expect(await finish(on, report?.release)).toMatch(/Nothing was put back: what is live now is the other deployment/)
+    expect(stops(on)).toBe(1)
   })
 })
 

@@ -1,4 +1,4 @@
-import { afterEach, expect, jest, test } from '@jest/globals'
+import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import type { Scenario } from '../../sandbox/aws/scenario.ts'
 import { pushIndex } from '../../sandbox/aws/seed.ts'
 import { type Stage, setStage } from './stage.ts'
@@ -34,4 +34,27 @@ test.each<[what: string, scenario: Scenario, result: string, reason: string, ask
   expect(ended.log + ended.message).toMatch(says)
   expect(ended.report?.proof?.doubts ?? []).toHaveLength(scenario.faults === undefined ? 0 : 1)
   expect(stage.aws.calls.count('ecr:BatchGetImage')).toBe(asked)
+})
+
+describe('a registry out of reach', () => {
+  const away = [{ action: 'ecr:BatchGetImage', error: 'connection' }]
+  test.each<[what: string, web: object, result: string, says: RegExp]>([
+    [
+      'leaves a doubt about a release that is well',
+      {},
+      'deployed',
+      /whether that is a part of the same image is not known: Amazon ECR/,
+    ],
+    ['keeps nobody from seeing a crash', { exit: { code: 3, after: 12 } }, 'rolled-back', /exit code 3/],
+  ])('%s', async (_, web, result, says) => {
+    stage = await setStage({
+      seed: { loadBalancer: true },
+      scenario: { images: { 'web:2': { digest: 'platform', ...web } }, faults: away },
+    })
+    pushIndex(stage.aws, 'web', '2')
+    const ended = await stage.deploy({ tag: '2' })
+    expect(ended).toMatchObject({ result })
+    expect(ended.log + ended.message).toMatch(says)
+    expect(ended.seconds).toBeLessThan(90)
+  })
 })

@@ -1,9 +1,12 @@
 // Deployments of services whose controller is CodeDeploy: made, read and stopped there; ECS shows their task sets.
+import type { DeploymentInfo } from '@aws-sdk/client-codedeploy'
 import type { Service } from '@aws-sdk/client-ecs'
+import { type Clock, sleep } from '../deploy/clock.ts'
 import { ExpectedFailure } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import { type AwsApi, AwsFailure } from './api.ts'
 import type { CodeDeployment } from './judge/code-deploy.ts'
+import { revisionOf } from './judge/snapshot.ts'
 
 /** Where CodeDeploy keeps the service. Empty: the names that ECS's console gives. */
 export interface CodeDeployNames {
@@ -40,7 +43,7 @@ export function withTaskSets(service: Service): Service {
 /**
  * `puttingBack`: the group's alarms are not looked at, for the release that is taken away may have set them off. Who may not call UpdateDeploymentGroup may
  * not ask for that, and is deployed with them.
- * @returns CodeDeploy's name of the deployment, `d-…`
+ * @returns CodeDeploy's name of the deployment, `d-…`; undefined where nothing was made, for the group has an active one
  */
 export async function createCodeDeployment(
   api: AwsApi,
@@ -49,7 +52,7 @@ export async function createCodeDeployment(
   service: Service,
   taskDefinition: string,
   puttingBack: boolean,
-): Promise<string> {
+): Promise<string | undefined> {
   const { application, group } = resolved(names, cluster, service.serviceName ?? '')
   const [balancer] = service.loadBalancers ?? []
   const content = JSON.stringify({
@@ -71,7 +74,7 @@ export async function createCodeDeployment(
       applicationName: application,
       deploymentGroupName: group,
       revision: { revisionType: 'AppSpecContent', appSpecContent: { content } },
-      description: 'deploy-actions',
+      description: `${OUR_NAME} ${revisionOf(taskDefinition)}`,
       ...(puttingBack ? { overrideAlarmConfiguration: { enabled: false } } : {}),
     })
     return deploymentId ?? ''
@@ -85,10 +88,7 @@ export async function createCodeDeployment(
         `CodeDeploy has no application ${application} with a deployment group ${group}; give codedeploy-application and codedeploy-deployment-group.`,
         { cause: error },
       )
-    if (/^DeploymentLimitExceeded/.test(error.code))
-      throw new ExpectedFailure('Locked', `CodeDeploy is deploying service ${service.serviceName} already: ${error.said}`, {
-        cause: error,
-      })
+    if (/^DeploymentLimitExceeded/.test(error.code)) return undefined
     throw error
   }
 }
@@ -140,30 +140,105 @@ export async function stopCodeDeployment(api: AwsApi, deploymentId: string): Pro
  */
 export async function codeDeployRollsBack(api: AwsApi, deploymentId: string): Promise<boolean> {
   const { deploymentInfo: info = {} } = await api.call('codedeploy', 'GetDeployment', { deploymentId })
-  const { rollbackDeploymentId, rollbackTriggeringDeploymentId } = info.rollbackInfo ?? {}
-  if (rollbackDeploymentId !== undefined || rollbackTriggeringDeploymentId !== undefined) return true
-  const { enabled = false, events = [] } = info.autoRollbackConfiguration ?? {}
-  const alarm = info.errorInformation?.code === 'ALARM_ACTIVE'
-  if (info.status === 'Stopped')
-    return enabled && events.includes(alarm ? 'DEPLOYMENT_STOP_ON_ALARM' : 'DEPLOYMENT_STOP_ON_REQUEST')
-  return enabled && info.status === 'Failed' && events.includes(alarm ? 'DEPLOYMENT_STOP_ON_ALARM' : 'DEPLOYMENT_FAILURE')
+  return rollsBack(info)
 }
 
-/** The deployment that a killed run left under way; empty where there is none. */
+function rollsBack({ status, errorInformation, rollbackInfo = {}, autoRollbackConfiguration = {} }: DeploymentInfo): boolean {
+  const { rollbackDeploymentId, rollbackTriggeringDeploymentId } = rollbackInfo
+  if (rollbackDeploymentId !== undefined || rollbackTriggeringDeploymentId !== undefined) return true
+  const { enabled = false, events = [] } = autoRollbackConfiguration
+  const alarm = errorInformation?.code === 'ALARM_ACTIVE'
+  if (status === 'Stopped') return enabled && events.includes(alarm ? 'DEPLOYMENT_STOP_ON_ALARM' : 'DEPLOYMENT_STOP_ON_REQUEST')
+  return enabled && status === 'Failed' && events.includes(alarm ? 'DEPLOYMENT_STOP_ON_ALARM' : 'DEPLOYMENT_FAILURE')
+}
+
+/** The one deployment that a group may be at. */
+export interface ActiveCodeDeployment {
+  readonly id: string
+  /** `web:7`; empty where it is not told. */
+  readonly revision: string
+  /** True where a run of ours made it, be it an earlier one. */
+  readonly ours: boolean
+  /** In ms. */
+  readonly since: number
+  /** True once all traffic has been shifted and only the old tasks' end is waited for. */
+  readonly shifted: boolean
+  readonly rollsBack: boolean
+  /** Of a rollback: `web:8` that is taken away by it; empty where it is not told. */
+  readonly takesAway: string
+}
+
+/** What the group is at; undefined where that is nothing. */
 export async function activeCodeDeployment(
   api: AwsApi,
   names: CodeDeployNames,
   cluster: string,
   service: string,
-): Promise<string> {
+): Promise<ActiveCodeDeployment | undefined> {
   const { application, group } = resolved(names, cluster, service)
   const { deployments = [] } = await api.call('codedeploy', 'ListDeployments', {
     applicationName: application,
     deploymentGroupName: group,
     includeOnlyStatuses: ['Created', 'Queued', 'InProgress', 'Baking', 'Ready'],
   })
-  return deployments[0] ?? ''
+  const [id] = deployments
+  if (id === undefined) return undefined
+  const { deploymentInfo: info = {} } = await api.call('codedeploy', 'GetDeployment', { deploymentId: id })
+  const trigger = info.rollbackInfo?.rollbackTriggeringDeploymentId
+  const triggered =
+    trigger === undefined ? {} : (await api.call('codedeploy', 'GetDeployment', { deploymentId: trigger })).deploymentInfo
+  return {
+    id,
+    revision: namedBy(info),
+    ours: OURS.test(info.description ?? ''),
+    since: info.createTime?.getTime() ?? 0,
+    shifted: info.instanceTerminationWaitTimeStarted === true,
+    rollsBack: rollsBack(info),
+    takesAway: namedBy(triggered ?? {}),
+  }
 }
+
+/** The revision that it was made for; a rollback is made for none. */
+function namedBy({ description = '', revision }: DeploymentInfo): string {
+  const content = revision?.appSpecContent?.content ?? revision?.string?.content ?? ''
+  return foreignLine(OURS.exec(description)?.[1] ?? revisionOf(TASK_DEFINITION.exec(content)?.[0]), 300)
+}
+
+/** Has the old tasks of a deployment ended, whose traffic has been shifted. */
+export async function endTerminationWait(api: AwsApi, deploymentId: string): Promise<void> {
+  try {
+    await api.call('codedeploy', 'ContinueDeployment', { deploymentId, deploymentWaitType: 'TERMINATION_WAIT' })
+  } catch (error) {
+    // It has ended meanwhile, or is at its end.
+    if (!(error instanceof AwsFailure) || !/^(DeploymentAlreadyCompleted|DeploymentIsNotInReadyState)/.test(error.code))
+      throw error
+  }
+}
+
+/** Waits for a deployment that is at its end. @returns false where that takes too long @throws ExpectedFailure Cancelled */
+export async function codeDeploymentEnds(
+  api: AwsApi,
+  deploymentId: string,
+  clock: Clock,
+  cancelled?: AbortSignal,
+): Promise<boolean> {
+  const until = clock.now() + ENDS_MS
+  for (;;) {
+    const { deploymentInfo: info = {} } = await api.call('codedeploy', 'GetDeployment', { deploymentId })
+    if (/^(Succeeded|Failed|Stopped)$/.test(info.status ?? '')) return true
+    if (clock.now() >= until) return false
+    await sleep(clock, ENDS_POLL_MS, cancelled)
+    if (cancelled?.aborted === true)
+      throw new ExpectedFailure('Cancelled', 'Cancelled while the last deployment came to its end.')
+  }
+}
+
+const OUR_NAME = 'deploy-actions'
+const OURS = /^deploy-actions (\S+:\d+)$/
+const TASK_DEFINITION = /arn:[\w-]+:ecs:[^"'\s]*:task-definition\/[\w-]+:\d+/
+/** The old targets are drained first, for 5 minutes unless the target group says otherwise. */
+const ENDS_MS = 10 * 60_000
+const ENDS_POLL_MS = 2_000
 
 function resolved({ application, group }: CodeDeployNames, cluster: string, service: string): CodeDeployNames {
   return {

@@ -14,7 +14,7 @@ const ACCEPTED = [
   'application/vnd.docker.distribution.manifest.v2+json',
 ]
 
-/** @param image as the task definition names it @param digest what it was deployed as @throws AwsFailure when AWS is out of reach */
+/** @param image as the task definition names it @param digest what it was deployed as */
 export async function readImageParts(api: Pick<AwsApi, 'call' | 'region'>, image: string, digest: string): Promise<ImageParts> {
   const reference = readReference(image)
   const registry = reference === undefined ? undefined : ecrRegistry(reference.registry)
@@ -31,7 +31,7 @@ export async function readImageParts(api: Pick<AwsApi, 'call' | 'region'>, image
     if (manifest === undefined) return { unread: 'Amazon ECR has it no more' }
     return platformsOf(parseObject(Buffer.from(manifest)))
   } catch (error) {
-    if (!(error instanceof AwsFailure) || error.reason === 'Unreachable' || error.reason === 'Unauthorized') throw error
+    if (!(error instanceof AwsFailure)) throw error
     return { unread: error.message }
   }
 }

@@ -45,6 +45,8 @@ export interface Passage {
   /** True where ECS's own rollback leads to `before`: it goes to the last revision whose deployment was complete. */
   readonly ecsKnows: boolean
   readonly byCodeDeploy: boolean
+  /** `web:8` that a killed run was at, which this one takes up; empty where there is none. */
+  readonly takenUp: string
   /** What is to run; undefined until it is registered. */
   revision: Revision | undefined
   digests: Readonly<Record<string, string>>
@@ -66,7 +68,7 @@ export function passageOf(
   { name, service, revision: live }: LiveService,
   wanted: Wanted | undefined,
   before: Revision | undefined,
-  unfinished: boolean,
+  unfinished: ReleaseNote | undefined,
 ): Passage {
   if (wanted === undefined || before === undefined) throw new Error(`nothing is wanted of service ${name}`)
   const change = changeOfService(service, wanted.settings)
@@ -79,7 +81,7 @@ export function passageOf(
     before,
     deploymentBefore: primary?.id ?? '',
     deploymentArnBefore: service.currentServiceDeployment ?? '',
-    undo: { ...change.undo, ...(unfinished ? undoOf(service.tags) : {}) },
+    undo: { ...change.undo, ...(unfinished === undefined ? {} : undoOf(service.tags)) },
     definition: wanted.definition,
     tags: wanted.tags,
     change,
@@ -88,12 +90,13 @@ export function passageOf(
     keepsStatus: wanted.revision !== undefined,
     ecsKnows: before.arn === live.arn && primary?.rolloutState !== 'IN_PROGRESS' && primary?.rolloutState !== 'FAILED',
     byCodeDeploy: isCodeDeploys(service),
+    takenUp: unfinished?.revision ?? '',
     revision: wanted.revision ?? (same ? live : undefined),
     digests: {},
     deployment: '',
     codeDeployment: '',
     // What a killed run has changed is put back with this one, should it fail.
-    touched: unfinished,
+    touched: unfinished !== undefined,
     restored: 'no',
   }
 }

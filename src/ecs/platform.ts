@@ -78,14 +78,16 @@ export class EcsPlatform implements Platform {
   #passages: readonly Passage[] = []
   /** What was put back, for people. */
   readonly #putBack: string[] = []
+  /** Why `apply` came to nothing. */
+  #refusal: unknown
 
   constructor(options: EcsPlatformOptions) {
     const { api, cluster, services, codeDeploy = { application: '', group: '' }, env, clock, log, cancelled } = options
     this.#options = options
     this.#watch = new ServiceWatch({ api, cluster, clock, onTrouble: sentence => log.info(sentence) })
     this.#lock = new ServiceLock({ api, clock, holder: lockHolder(env), describe: () => readServices(api, cluster, services) })
-    this.#codeDeploy = { api, cluster, clock, codeDeploy, watch: this.#watch }
-    this.#puttingBack = new PuttingBack({ ...this.#codeDeploy, lock: this.#lock, log, cancelled })
+    this.#codeDeploy = { api, cluster, clock, codeDeploy, watch: this.#watch, log, cancelled }
+    this.#puttingBack = new PuttingBack({ ...this.#codeDeploy, lock: this.#lock })
   }
 
   async lock(): Promise<void> {
@@ -117,7 +119,7 @@ export class EcsPlatform implements Platform {
         return note.before === revision.name ? revision : await readRevision(api, note.before).catch(() => revision)
       }),
     )
-    this.#passages = live.map((each, index) => passageOf(each, wanted[index], before[index], unfinished[index] !== undefined))
+    this.#passages = live.map((each, index) => passageOf(each, wanted[index], before[index], unfinished[index]))
     for (const [index, passage] of this.#passages.entries()) refuseForCodeDeploy(passage, services[index] ?? {})
     if (tasks !== undefined) for (const { definition } of this.#passages.slice(0, 1)) checkOneOffs(tasks, definition)
     if (lookAhead !== undefined) {
@@ -193,9 +195,9 @@ export class EcsPlatform implements Platform {
         const other = revision.arn !== service.taskDefinition
         if (!other && !passage.forced && Object.keys(passage.change.input).length === 0)
           return this.#expectUnchanged(passage, service)
+        if (isCodeDeploys(service)) return deployByCodeDeploy(this.#codeDeploy, passage, revision, service)
         const since = this.#options.clock.now()
         passage.touched = true
-        if (isCodeDeploys(service)) return deployByCodeDeploy(this.#codeDeploy, passage, revision, service)
         const answer = await api.call('ecs', 'UpdateService', {
           cluster,
           service: passage.name,
@@ -209,7 +211,10 @@ export class EcsPlatform implements Platform {
         passage.deployment = began ? (primary.id ?? '') : ''
         expectOf(this.#watch, passage, revision, updated, since, began ? (primary.id ?? '') : '')
       }),
-    )
+    ).catch((error: unknown) => {
+      this.#refusal = error
+      throw error
+    })
   }
 
   async observe(): Promise<Observation> {
@@ -218,7 +223,8 @@ export class EcsPlatform implements Platform {
       const services = this.#services ?? []
       for (const passage of this.#passages) {
         const service = services.find(({ serviceName }) => serviceName === passage.name)
-        if (service !== undefined) this.#expectUnchanged(passage, service)
+        // Nothing was begun, or nothing is left of it: what was live has to be well.
+        if (service !== undefined) expectOf(this.#watch, passage, passage.live, service, this.#options.clock.now(), '')
       }
     }
     const observation = this.#watch.observe()
@@ -305,6 +311,8 @@ export class EcsPlatform implements Platform {
     this.#lock.lost.throwIfAborted()
     if (failures.length > 0) throw notPutBack(this.#options.cluster, failures, this.#putBack)
     const touched = this.#passages.filter(passage => passage.touched)
+    const refused = this.#refusal instanceof ExpectedFailure && this.#refusal.reason === 'Locked'
+    if (touched.length === 0 && refused) throw this.#refusal
     if (touched.length > 0 && touched.every(({ restored }) => restored === 'left'))
       throw new ExpectedFailure('Superseded', 'Nothing was put back: what is live now is the other deployment.')
     return this.#putBack
@@ -384,6 +392,7 @@ export class EcsPlatform implements Platform {
           keepsStatus: false,
           ecsKnows: true,
           byCodeDeploy: isCodeDeploys(service),
+          takenUp: revision.name,
           revision,
           digests: {},
           deployment: primary?.taskDefinition === revision.arn ? (primary.id ?? '') : '',

@@ -6,10 +6,13 @@ import { ExpectedFailure } from '../runner/failure.ts'
 import type { Log } from '../runner/log.ts'
 import { type AwsApi, AwsFailure } from './api.ts'
 import {
+  type ActiveCodeDeployment,
   activeCodeDeployment,
   type CodeDeployNames,
+  codeDeploymentEnds,
   codeDeployRollsBack,
   createCodeDeployment,
+  endTerminationWait,
   isCodeDeploys,
   readCodeDeployment,
   stopCodeDeployment,
@@ -28,12 +31,12 @@ export interface CodeDeployContext {
   readonly clock: Clock
   readonly codeDeploy: CodeDeployNames
   readonly watch: ServiceWatch
+  readonly log: Pick<Log, 'info'>
+  readonly cancelled: AbortSignal
 }
 
 export interface PuttingBackOptions extends CodeDeployContext {
   readonly lock: ServiceLock
-  readonly log: Pick<Log, 'info'>
-  readonly cancelled: AbortSignal
 }
 
 const BY_STOP = "by stopping the deployment with ECS's rollback"
@@ -41,16 +44,90 @@ const BY_ITSELF = "by ECS's own rollback"
 
 /** Has CodeDeploy put the revision in the service's place, and tells the watch. @throws ExpectedFailure, AwsFailure */
 export async function deployByCodeDeploy(
-  { api, cluster, clock, codeDeploy, watch }: CodeDeployContext,
+  context: CodeDeployContext,
   passage: Passage,
   revision: Revision,
   service: Service,
   puttingBack = false,
 ): Promise<void> {
+  const { clock, watch } = context
   const since = clock.now()
-  passage.codeDeployment = await createCodeDeployment(api, codeDeploy, cluster, service, revision.arn, puttingBack)
+  const { touched } = passage
+  passage.touched = true
+  try {
+    const begun = await begin(context, passage.name, revision, service, puttingBack)
+    if (begun === undefined) {
+      passage.codeDeployment = ''
+      return expectOf(watch, passage, revision, service, since, '', { rollsBack: true, digests: {} })
+    }
+    passage.codeDeployment = begun
+  } catch (error) {
+    // Without an answer it may have been begun; what was refused has changed nothing.
+    if (error instanceof ExpectedFailure && error.reason !== 'Unreachable' && error.reason !== 'Unauthorized')
+      passage.touched = touched
+    throw error
+  }
   const more = { codeDeployment: passage.codeDeployment, ...(puttingBack ? { digests: {} } : {}) }
   expectOf(watch, passage, revision, service, since, '', more)
+}
+
+/**
+ * A group is at one deployment at a time. Of an earlier run of ours, one that has only its old tasks to end is brought to its end; a rollback is waited for; any
+ * other is let alone.
+ * @returns CodeDeploy's name of the deployment; undefined where it is a rollback to the old tasks, which were there still @throws ExpectedFailure Locked
+ */
+async function begin(
+  { api, cluster, clock, codeDeploy, log, cancelled }: CodeDeployContext,
+  name: string,
+  revision: Revision,
+  service: Service,
+  puttingBack: boolean,
+): Promise<string | undefined> {
+  let active: ActiveCodeDeployment | undefined
+  for (let tries = 0; tries < 3; tries++) {
+    const id = await createCodeDeployment(api, codeDeploy, cluster, service, revision.arn, puttingBack)
+    if (id !== undefined) return id
+    active = await activeCodeDeployment(api, codeDeploy, cluster, name)
+    if (active === undefined) continue
+    // Our own call, whose answer was lost on the way and which was sent again.
+    if (active.ours && active.revision === revision.name) return active.id
+    if (!active.rollsBack) {
+      if (puttingBack || !active.ours || !active.shifted) break
+      if (keepsTasksOf(service, revision)) {
+        log.info(
+          `CodeDeploy keeps the old tasks of its deployment ${active.id}, which are of ${revision.name}: it is stopped with its rollback to them.`,
+        )
+        if (await stopCodeDeployment(api, active.id)) return undefined
+        continue
+      }
+      log.info(
+        `CodeDeploy keeps the old tasks of its deployment ${active.id} of ${active.revision}: they are ended, for service ${name} is deployed again.`,
+      )
+      try {
+        await endTerminationWait(api, active.id)
+      } catch (error) {
+        if (!(error instanceof AwsFailure) || error.reason !== 'Forbidden') throw error
+        throw new ExpectedFailure('Locked', `${takenBy(name, active)} ${error.message}`, { cause: error })
+      }
+    }
+    if (!(await codeDeploymentEnds(api, active.id, clock, puttingBack ? undefined : cancelled))) break
+  }
+  throw new ExpectedFailure('Locked', takenBy(name, active))
+}
+
+/** Whether CodeDeploy's rollback leads to the revision: its tasks run, and have no traffic. */
+function keepsTasksOf({ taskSets = [] }: Service, { arn }: Revision): boolean {
+  return taskSets.some(
+    ({ status, taskDefinition, runningCount = 0 }) => status === 'ACTIVE' && taskDefinition === arn && runningCount > 0,
+  )
+}
+
+function takenBy(name: string, active: ActiveCodeDeployment | undefined): string {
+  const of = active === undefined || active.revision === '' ? '' : ` of ${active.revision}`
+  const told = `Service ${name} was not changed: CodeDeploy is at ${active === undefined ? 'another deployment' : `the deployment ${active.id}${of}`} already`
+  return active?.shifted === true
+    ? `${told}, which has all traffic and keeps the old tasks for a while. Deploy again when it has ended them, or have that done now by: aws deploy continue-deployment --deployment-id ${active.id} --deployment-wait-type TERMINATION_WAIT.`
+    : `${told}. Deploy again when that has ended.`
 }
 
 /** Whatever way is taken, the watch is told what is to come of it, and the passage how it was put back. */
@@ -100,8 +177,7 @@ export class PuttingBack {
     // Ours was replaced by a deployment of somebody else's, be it of the old revision.
     const replaced = !begun && known?.serviceDeployment?.status === 'STOPPED'
     if ((!begun && !back) || replaced) {
-      passage.restored = 'left'
-      return `service/${passage.name} was left to the deployment that runs ${revisionOf(primary?.taskDefinition)}`
+      return this.#left(passage, `the deployment that runs ${revisionOf(primary?.taskDefinition)}`)
     }
     if (back && primary?.rolloutState === 'IN_PROGRESS' && passage.ecsKnows)
       return this.#rolledBackByEcs(passage, service, BY_ITSELF)
@@ -128,28 +204,60 @@ export class PuttingBack {
     return `service/${passage.name} to ${passage.before.name}, by a new deployment`
   }
 
-  /** CodeDeploy puts the old task set back where it is at it; where it has ended without that, the old revision is deployed again. */
+  /**
+   * CodeDeploy puts the old task set back where it is at our deployment; where that has ended without, the old revision is deployed again. What a killed run
+   * has begun is known by its revision; anybody else's is left to them.
+   */
   async #byCodeDeploy(passage: Passage, service: Service): Promise<string> {
-    const { api, cluster, clock, codeDeploy } = this.#options
-    const own = passage.codeDeployment
-    const id = own || (await activeCodeDeployment(api, codeDeploy, cluster, passage.name))
-    // Of a killed run it may be at its rollback by now, which nobody must stop.
-    const rollsBack =
-      id !== '' &&
-      ((own === '' && (await codeDeployRollsBack(api, id))) ||
-        (await stopCodeDeployment(api, id)) ||
-        (await codeDeployRollsBack(api, id)))
-    const live = primaryOf({ service })?.taskDefinition
-    if (!rollsBack && (live !== passage.before.arn || (id !== '' && (await this.#hasTraffic(id, passage.name))))) {
-      await deployByCodeDeploy(this.#options, passage, passage.before, service, true)
-      passage.restored = 'by us'
-      return `service/${passage.name} to ${passage.before.name}, by a new deployment of CodeDeploy's`
+    const { api, cluster, codeDeploy, watch } = this.#options
+    const { name, before, live } = passage
+    let id = passage.codeDeployment
+    if (id !== '' && (await this.#stopCodeDeployment(id))) return this.#rolledBackByCodeDeploy(passage, service)
+    const active = await activeCodeDeployment(api, codeDeploy, cluster, name)
+    // Nobody must stop a rollback. One by which we ourselves went to older tasks leads the other way.
+    const away = active?.rollsBack === true && active.takesAway === before.name
+    if (active?.rollsBack === true && !away) return this.#rolledBackByCodeDeploy(passage, service)
+    if (active !== undefined && !away) {
+      if (active.revision === before.name) {
+        passage.restored = 'by us'
+        passage.codeDeployment = active.id
+        expectOf(watch, passage, before, service, active.since, '', { codeDeployment: active.id, digests: {} })
+        return `service/${name} to ${before.name}, by CodeDeploy's deployment ${active.id}, which is at it`
+      }
+      if (active.revision === '' || ![passage.revision?.name, passage.takenUp].includes(active.revision))
+        return this.#left(passage, `CodeDeploy's deployment ${active.id}, which runs ${active.revision || 'another revision'}`)
+      id = active.id
+      if (await this.#stopCodeDeployment(id)) return this.#rolledBackByCodeDeploy(passage, service)
     }
+    const runs = revisionOf(primaryOf({ service })?.taskDefinition)
+    if (!away && runs === before.name && !(id !== '' && (await this.#hasTraffic(id, name))))
+      return this.#rolledBackByCodeDeploy(passage, service, 'already')
+    if (![before.name, passage.revision?.name, passage.takenUp, live.name].includes(runs))
+      return this.#left(passage, `the deployment that runs ${runs}`)
+    await deployByCodeDeploy(this.#options, passage, before, service, true)
+    passage.restored = 'by us'
+    return `service/${name} to ${before.name}, by a new deployment of CodeDeploy's`
+  }
+
+  /** @returns whether it is rolled back, by this or by itself */
+  async #stopCodeDeployment(id: string): Promise<boolean> {
+    const { api } = this.#options
+    return (await stopCodeDeployment(api, id)) || (await codeDeployRollsBack(api, id))
+  }
+
+  #rolledBackByCodeDeploy(passage: Passage, service: Service, already = ''): string {
     passage.restored = 'by ecs'
-    expectOf(this.#options.watch, passage, passage.before, service, clock.now(), '', { rollsBack: true, digests: {} })
-    return rollsBack
+    const since = this.#options.clock.now()
+    expectOf(this.#options.watch, passage, passage.before, service, since, '', { rollsBack: true, digests: {} })
+    return already === ''
       ? `service/${passage.name} to ${passage.before.name}, by CodeDeploy's rollback`
       : `service/${passage.name} runs ${passage.before.name} already`
+  }
+
+  /** @param to for people */
+  #left(passage: Passage, to: string): string {
+    passage.restored = 'left'
+    return `service/${passage.name} was left to ${to}`
   }
 
   /** Whether a deployment that failed has left some of the traffic to its task set, though the old one is primary still. */

@@ -9,7 +9,7 @@ import type { AwsApi } from './api.ts'
 import { readCodeDeployment, withTaskSets } from './code-deploy.ts'
 import { readImageParts } from './image-parts.ts'
 import type { CodeDeployment } from './judge/code-deploy.ts'
-import { type ImageParts, otherDigests } from './judge/digests.ts'
+import { type ImageParts, type OtherDigest, otherDigests } from './judge/digests.ts'
 import { judgeService, tasksOf } from './judge/service.ts'
 import { isOver, primaryOf } from './judge/service-deployment.ts'
 import { type Expectation, revisionOf, type ServiceSnapshot, type TargetState } from './judge/snapshot.ts'
@@ -57,6 +57,8 @@ export class ServiceWatch {
   readonly #listeners = new Set<() => void>()
   readonly #pace = new PollPace()
   readonly #parts = new Map<string, ImageParts>()
+  /** Images whose parts are asked for, by digest. */
+  readonly #asked = new Set<string>()
   #cancelTimer: (() => void) | undefined
   #polling: Promise<void> | undefined
   #fault: unknown
@@ -99,8 +101,13 @@ export class ServiceWatch {
     return watched === undefined ? undefined : this.#snapshotOf(watched)
   }
 
-  #snapshotOf(watched: Watched, tasks = watched.tasks): ServiceSnapshot {
-    return { ...watched, name: `service/${watched.name}`, tasks: [...tasks.values()], parts: this.#parts }
+  #snapshotOf(watched: Watched): ServiceSnapshot {
+    return { ...watched, name: `service/${watched.name}`, tasks: [...watched.tasks.values()], parts: this.#parts }
+  }
+
+  #othersOf(snapshot: ServiceSnapshot): readonly OtherDigest[] {
+    const running = tasksOf(snapshot).filter(({ lastStatus }) => lastStatus === 'RUNNING')
+    return otherDigests(running, snapshot.expected.digests)
   }
 
   get names(): readonly string[] {
@@ -135,7 +142,9 @@ export class ServiceWatch {
         const judgement = judgeService(snapshot, now)
         // Healthy is said of tasks that were seen: which digest they run is part of it.
         const unread = judgement.phase === 'healthy' && watched?.listed === false && watched.signature !== ''
-        return [unread || watched?.signature === '' ? waiting(judgement) : judgement]
+        if (unread || watched?.signature === '') return [waiting(judgement, 'waiting for ECS to show the deployment')]
+        const unproven = judgement.phase === 'healthy' && this.#othersOf(snapshot).some(({ wanted }) => this.#asked.has(wanted))
+        return [unproven ? waiting(judgement, 'waiting for Amazon ECR to show what its image consists of') : judgement]
       }),
     )
   }
@@ -271,8 +280,8 @@ export class ServiceWatch {
     const { api, cluster, onTrouble } = this.#options
     const tasks = new Map(watched.tasks)
     const all = await readTasks(api, { cluster, service: watched.name, running: wantsRunning }, tasks)
-    await this.#readParts(watched, tasks)
     watched.tasks = tasks
+    this.#readParts(watched)
     if (!all && !watched.sampled)
       onTrouble(
         `Service ${watched.name} has more than ${MOST_TASKS} tasks: it is judged by so many of them, and by what ECS says.`,
@@ -281,13 +290,28 @@ export class ServiceWatch {
     watched.listed = wantsRunning || !runs
   }
 
-  /** Of an image that a task names by another digest than the one deployed: before that is judged. */
-  async #readParts(watched: Watched, tasks: ReadonlyMap<string, Task>): Promise<void> {
-    const { digests, images } = watched.expected
-    const running = tasksOf(this.#snapshotOf(watched, tasks)).filter(({ lastStatus }) => lastStatus === 'RUNNING')
-    const unknown = otherDigests(running, digests).filter(({ wanted }) => !this.#parts.has(wanted))
-    for (const [wanted, container] of new Map(unknown.map(({ wanted, container }) => [wanted, container])))
-      this.#parts.set(wanted, await readImageParts(this.#options.api, images?.get(container) ?? '', wanted))
+  /**
+   * Of an image that a task names by another digest than the one deployed. Nobody waits for it but a good verdict: what ECS tells of the tasks is worth more
+   * than whose registry is out of reach.
+   */
+  #readParts(watched: Watched): void {
+    const { api } = this.#options
+    const unknown = this.#othersOf(this.#snapshotOf(watched)).filter(({ wanted }) => !this.#parts.has(wanted))
+    for (const [wanted, container] of new Map(unknown.map(({ wanted, container }) => [wanted, container]))) {
+      this.#parts.set(wanted, { unread: 'Amazon ECR has not answered yet' })
+      this.#asked.add(wanted)
+      readImageParts(api, watched.expected.images?.get(container) ?? '', wanted)
+        .then(
+          parts => void this.#parts.set(wanted, parts),
+          (error: unknown) => {
+            this.#fault = error
+          },
+        )
+        .finally(() => {
+          this.#asked.delete(wanted)
+          if (!this.#closed) for (const listener of this.#listeners) listener()
+        })
+    }
   }
 
   async #readTargets(watched: Watched): Promise<void> {
@@ -361,12 +385,12 @@ async function describeRevision(api: AwsApi, taskDefinition: string): Promise<st
   }
 }
 
-function waiting(judgement: Judgement): Judgement {
+function waiting(judgement: Judgement, message: string): Judgement {
   return {
     ...judgement,
     phase: 'progressing',
     reason: '',
-    message: `${judgement.workload}: waiting for ECS to show the deployment`,
+    message: `${judgement.workload}: ${message}`,
   }
 }
 
