@@ -302,6 +302,19 @@ describe('what is put back', () => {
   })
 })
 
+test('a release is recorded as controllers have completed it by the time that it is up', async () => {
+  const hook = { ...object('ValidatingWebhookConfiguration', 'check'), apiVersion: 'admissionregistration.k8s.io/v1' }
+  cluster.after(({ method, path, options }) => {
+    if (method !== 'PATCH' || !path.endsWith('/check') || options.query?.['dryRun'] !== undefined) return
+    const live = cluster.get('ValidatingWebhookConfiguration', 'check')
+    if (live !== undefined) queueMicrotask(() => cluster.put({ ...live, caBundle: 'by a job' }))
+  })
+  expect(await release([hook, config('a', 'one')])).toMatchObject({ result: 'deployed' })
+  const [up] = await records().list()
+  const after = up?.content().objects.find(({ reference }) => reference.metadata.name === 'check')?.after
+  expect(after).toMatchObject({ caBundle: 'by a job' })
+})
+
 describe('a first release that fails', () => {
   test('all that it had created is removed', async () => {
     refuse('PATCH', 'b')
@@ -375,6 +388,20 @@ describe('taking up runs that died', () => {
     expect(await release([config('a', 'new')])).toMatchObject({ result: 'deployed' })
     expect([text('a'), text('left'), text('created')]).toEqual(['new', 'good', undefined])
   })
+
+  test.each(['the new release has it no more', 'the new release has it, and fails'])(
+    'what holds data stays though a run that died had made it: %s',
+    async how => {
+      const claim = cluster.put(object('PersistentVolumeClaim', 'data', { spec: {}, status: { phase: 'Bound' } }))
+      cluster.put(config('a', 'old'))
+      await died(1, { reference: claim, before: undefined, after: claim, keepReplicas: false })
+      const fails = how.endsWith('fails')
+      if (fails) refuse('PATCH', 'a')
+      const report = await release(fails ? [claim, config('a', 'new')] : [config('a', 'new')])
+      expect(report).toMatchObject({ result: fails ? 'rolled-back' : 'deployed' })
+      expect(cluster.get('PersistentVolumeClaim', 'data')).toBeDefined()
+    },
+  )
 
   test('one that died before it had made anything is no trouble', async () => {
     cluster.put(config('a', 'old'))

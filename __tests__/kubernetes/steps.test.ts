@@ -87,6 +87,17 @@ describe('undoing a step', () => {
     expect(cluster.writes).toEqual([`DELETE ${plural}/config`, `POST ${plural}`, `PATCH ${plural}/config`])
   })
 
+  test.each<[what: string, finalizers: string[], undone: string[] | undefined, left: string[]]>([
+    ['of a controller stays', ['cloud/load-balancer'], undefined, ['cloud/load-balancer']],
+    ['that the release has brought goes', ['acme/keep', 'cloud/load-balancer'], ['acme/keep'], ['cloud/load-balancer']],
+  ])('a finalizer %s', async (_, finalizers, undone, left) => {
+    const before = object('Service', 'web', { spec: { port: 1 } }, { managedFields: [] })
+    const desired = undone === undefined ? undefined : object('Service', 'web', {}, { finalizers: undone })
+    cluster.put({ ...before, spec: { port: 2 }, metadata: { ...before.metadata, finalizers } })
+    await undoStep(cluster, step({ body: before, before, desired }))
+    expect(cluster.get('Service', 'web')).toMatchObject({ spec: { port: 1 }, metadata: { finalizers: left } })
+  })
+
   test('what is as it was is not touched', async () => {
     cluster.put(web(1, { managedFields: [] }))
     await undoStep(cluster, undo)

@@ -257,6 +257,42 @@ describe('set-image of what is live', () => {
     )
     return (found.body as unknown as { spec: { template: { spec: unknown } } }).spec.template.spec
   }
+  const byUs = (fieldsV1: object): object => ({
+    managedFields: [{ manager: 'deploy-actions-set-image', operation: 'Apply', apiVersion: 'apps/v1', fieldsV1 }],
+  })
+  const containers = { 'k:{"name":"log"}': { '.': {}, 'f:name': {}, 'f:image': {} }, 'k:{"name":"gone"}': { 'f:image': {} } }
+  test('sends the images that it has set before again, as they are live: what it leaves out would be removed', async () => {
+    const metadata = byUs({ 'f:spec': { 'f:template': { 'f:spec': { 'f:containers': containers } } } })
+    const cluster = new MemoryCluster(new ManualClock())
+    cluster.put({ ...web, metadata: { ...web.metadata, ...metadata } })
+    const { body } = await stepFromSetImage(cluster, 'apps/v1', [entry('app', 'a:2')], 'shop')
+    expect(body['spec']).toEqual({
+      template: {
+        spec: {
+          containers: [
+            { name: 'log', image: 'l:1' },
+            { name: 'app', image: 'a:2' },
+          ],
+        },
+      },
+    })
+  })
+
+  test('sends the containers of a Rollout whole: its lists are atomic', async () => {
+    const cluster = new MemoryCluster(new ManualClock())
+    const app = { name: 'app', image: 'a:1', env: [{ name: 'A', value: 'b' }], readinessProbe: { tcpSocket: { port: 80 } } }
+    const log = { name: 'log', image: 'l:1', resources: {} }
+    const spec = { template: { spec: { initContainers: [{ name: 'init', image: 'i:1' }], containers: [app, log] } } }
+    cluster.put({ ...object('Rollout', 'web', { spec }), apiVersion: 'argoproj.io/v1alpha1' })
+    const { body } = await stepFromSetImage(
+      cluster,
+      'argoproj.io/v1alpha1',
+      [{ ...entry('app', 'a:2'), kind: 'Rollout' }],
+      'shop',
+    )
+    expect(body['spec']).toEqual({ template: { spec: { containers: [{ ...app, image: 'a:2' }, log] } } })
+  })
+
   test('sends nothing but the container', async () => {
     expect(await step(['app', 'a:2'])).toEqual({ containers: [{ name: 'app', image: 'a:2' }] })
   })

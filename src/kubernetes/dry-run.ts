@@ -9,13 +9,22 @@ import { type Step, tryStep } from './steps.ts'
 export async function tryAll(api: KubernetesApi, steps: readonly Step[]): Promise<readonly Step[]> {
   const created = steps.filter(step => step.body.kind === 'Namespace' && step.live === undefined)
   const namespaces = new Set(created.map(step => step.body.metadata.name))
+  const added = new Set(
+    steps
+      .filter(({ live, action }) => live === undefined && action !== 'delete')
+      .map(({ body }) => keyIn(body.metadata.namespace, body)),
+  )
   const kinds = new Set(steps.flatMap(step => definedKind(step.body) ?? []))
   const refused: ExpectedFailure[] = []
   const tried: Step[] = []
   await atOnce(steps, async step => {
+    const newKind = kinds.has(`${groupOf(step.body.apiVersion)}/${step.body.kind}`)
     const comesFirst =
-      namespaces.has(step.body.metadata.namespace ?? '') || kinds.has(`${groupOf(step.body.apiVersion)}/${step.body.kind}`)
+      newKind || namespaces.has(step.body.metadata.namespace ?? '') || needs(step.body).some(key => added.has(key))
     if (step.live === undefined && (step.action === 'delete' || comesFirst)) return void tried.push(step)
+    // In a version that only this release's definition brings.
+    if (newKind && step.live !== undefined && step.live.apiVersion !== step.body.apiVersion)
+      return void tried.push({ ...step, desired: step.body })
     try {
       tried.push({ ...step, desired: await tryStep(api, step) })
     } catch (error) {
@@ -42,6 +51,31 @@ export async function tryAll(api: KubernetesApi, steps: readonly Step[]): Promis
 }
 
 /** `group/Kind`, of a CustomResourceDefinition. */
+/** What has to be there before the server takes the object in: the role of a binding, for whoever may bind only what he may do, and a pod's account. */
+function needs(object: KubernetesObject): readonly string[] {
+  const { namespace } = object.metadata
+  switch (`${groupOf(object.apiVersion)}/${object.kind}`) {
+    case 'rbac.authorization.k8s.io/RoleBinding':
+    case 'rbac.authorization.k8s.io/ClusterRoleBinding': {
+      const { kind = '', name = '' } = (object['roleRef'] ?? {}) as { kind?: string; name?: string }
+      return [keyIn(kind === 'Role' ? namespace : undefined, { kind, metadata: { name } })]
+    }
+    case '/Pod': {
+      const { serviceAccountName: name = '' } = (object['spec'] ?? {}) as { serviceAccountName?: string }
+      return [keyIn(namespace, { kind: 'ServiceAccount', metadata: { name } })]
+    }
+    default:
+      return []
+  }
+}
+
+function keyIn(
+  namespace: string | undefined,
+  { kind, metadata }: { readonly kind: string; readonly metadata: { readonly name: string } },
+): string {
+  return `${kind}/${namespace ?? ''}/${metadata.name}`
+}
+
 function definedKind(object: KubernetesObject): string | undefined {
   const { spec } = object as { spec?: { group?: string; names?: { kind?: string } } }
   return object.kind === 'CustomResourceDefinition' ? `${spec?.group ?? ''}/${spec?.names?.kind ?? ''}` : undefined

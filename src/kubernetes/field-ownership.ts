@@ -5,6 +5,9 @@
 // manifest changes is ours to drop. Nothing of the object itself is touched by that.
 import { groupOf, type KubernetesObject, type ManagedFields } from './objects.ts'
 
+/** The field manager of an image that was set without a manifest. */
+export const SET_IMAGE_MANAGER = 'deploy-actions-set-image'
+
 /** A set of fields as `fieldsV1` writes it: `f:name`, `k:{"name":"app"}`, `v:"value"`, `i:0`; `.` is the thing itself. */
 type FieldSet = Readonly<Record<string, unknown>>
 
@@ -14,7 +17,7 @@ type FieldSet = Readonly<Record<string, unknown>>
  */
 function isApplier({ manager = '', operation, subresource }: ManagedFields): boolean {
   if ((subresource ?? '') !== '') return false
-  if (manager === 'kubectl-client-side-apply' || manager === 'helm') return true
+  if (manager === 'kubectl-client-side-apply' || manager === 'helm' || manager === SET_IMAGE_MANAGER) return true
   return manager === 'kubectl' && operation === 'Apply'
 }
 

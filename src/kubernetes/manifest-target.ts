@@ -2,7 +2,7 @@
 import { ExpectedFailure } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import type { Log } from '../runner/log.ts'
-import { ApiFailure, asExpectedFailure } from './api.ts'
+import { ApiFailure, asExpectedFailure, type KubernetesApi } from './api.ts'
 import { failedOnTheWay } from './api-failure.ts'
 import { autoscaled, namespacesOf } from './autoscalers.ts'
 import type { OpenedConnection } from './connection.ts'
@@ -10,7 +10,7 @@ import type { ImageResolver } from './image-digests.ts'
 import { groupOfSettable, type SetImageEntry } from './image-entries.ts'
 import { applySetImage, containerImages } from './images.ts'
 import { type Manifest, withNamespace } from './manifests.ts'
-import { type KubernetesObject, objectName } from './objects.ts'
+import { groupOf, type KubernetesObject, objectName } from './objects.ts'
 import type { Target } from './platform.ts'
 import { stepsToPrune } from './prune.ts'
 import { liveRecord, type ReleaseRecord } from './release-record.ts'
@@ -60,7 +60,9 @@ export async function prepareManifests(source: ManifestSource): Promise<Prepared
     const [scaled, lives] = await Promise.all([
       autoscaled(api, namespacesOf(objects, namespace), objects),
       Promise.all(
-        set.manifests.map(manifest => (newKinds(manifest) ? readNewKind(source, manifest) : readLive(api, manifest.object))),
+        set.manifests.map(manifest =>
+          newKinds(manifest) ? readNewKind(source, set.manifests, manifest) : readLive(api, manifest.object),
+        ),
       ),
     ])
     tellOfHelm(set.manifests, lives, source)
@@ -132,10 +134,33 @@ async function isNamespaced(
   }
 }
 
-/** An object of a kind that these manifests define themselves: the kind may not be known to the server yet. */
-async function readNewKind({ connection }: ManifestSource, manifest: Manifest): Promise<KubernetesObject | undefined> {
+/**
+ * An object of a kind that these manifests define themselves: the kind may not be known to the server yet, or not in that version. Then the object may be
+ * there in another one.
+ */
+async function readNewKind(
+  { connection: { api } }: ManifestSource,
+  manifests: readonly Manifest[],
+  { object }: Manifest,
+): Promise<KubernetesObject | undefined> {
+  const live = await readKnown(api, object)
+  const definition = definitionOf(manifests, object.kind)
+  if (live !== undefined || definition === undefined) return live
+  const there = (await readLive(api, definition)) as
+    | { spec?: { versions?: readonly { name: string; served: boolean }[] } }
+    | undefined
+  const group = groupOf(object.apiVersion)
+  for (const { name, served } of there?.spec?.versions ?? []) {
+    const other = { ...object, apiVersion: `${group}/${name}` }
+    const found = served && other.apiVersion !== object.apiVersion ? await readKnown(api, other) : undefined
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+async function readKnown(api: KubernetesApi, object: KubernetesObject): Promise<KubernetesObject | undefined> {
   try {
-    return await readLive(connection.api, manifest.object)
+    return await readLive(api, object)
   } catch (error) {
     if (error instanceof ExpectedFailure && error.reason === 'NotFound') return undefined
     throw error

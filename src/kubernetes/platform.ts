@@ -22,7 +22,7 @@ import { planOf } from './plan.ts'
 import type { ClusterReads } from './preflight/cluster-reads.ts'
 import type { PreflightContext, PreflightMode } from './preflight/preflight.ts'
 import { judgeDigests, provenDigests } from './proof.ts'
-import { finalStateOf, imagesOf, stateOf, stepToUndo } from './recorded-steps.ts'
+import { finalStateOf, imagesOf, isCompleted, stateOf, stepToUndo } from './recorded-steps.ts'
 import {
   explainInventoryOnly,
   fitted,
@@ -429,6 +429,20 @@ export class KubernetesPlatform implements Platform {
     return step.action !== 'delete' || this.#deleted.has(step) || step.before !== step.live
   }
 
+  /**
+   * What was applied, as it is now that the release is up: controllers have completed it meanwhile (a webhook's certificate, a volume's claim, a field of
+   * an operator's), and a rollback to it would take that away again. What could not be read is recorded as it was applied.
+   */
+  async #completed(): Promise<ReadonlyMap<string, KubernetesObject>> {
+    const steps = this.#steps.filter(step => step.action !== 'delete' && isCompleted(step.body))
+    const found = new Map<string, KubernetesObject>()
+    await atOnce(steps, async ({ body }) => {
+      const live = await readLive(this.#options.api, body).catch(() => undefined)
+      if (live !== undefined) found.set(objectKey(body), live)
+    })
+    return found
+  }
+
   async record(status: ReleaseStatus, message: string): Promise<void> {
     // Whoever has the lock now writes the record too.
     if (this.#number === 0 || this.#lock.lost.aborted) return
@@ -438,12 +452,16 @@ export class KubernetesPlatform implements Platform {
       return this.#records.update(this.#number, status, message, { leftInPlace })
     }
     const before = this.#content
+    const completed = before === undefined ? new Map<string, KubernetesObject>() : await this.#completed()
     const content =
       before === undefined
         ? undefined
         : {
             ...before,
-            objects: this.#steps.map(step => finalStateOf(step, this.#applied.get(objectKey(step.body)))),
+            objects: this.#steps.map(step => {
+              const key = objectKey(step.body)
+              return finalStateOf(step, completed.get(key) ?? this.#applied.get(key))
+            }),
             ...(this.#revision === '' ? {} : { revision: this.#revision }),
           }
     await this.#records.update(this.#number, status, message, { content })

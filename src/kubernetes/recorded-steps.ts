@@ -1,6 +1,6 @@
 // Steps as a release record holds them, and back.
 import { containerImages } from './images.ts'
-import { type KubernetesObject, objectName } from './objects.ts'
+import { groupOf, type KubernetesObject, objectName } from './objects.ts'
 import type { ObjectState } from './release-record.ts'
 import { FIELD_MANAGER, recorded, type Step } from './steps.ts'
 
@@ -25,6 +25,13 @@ export function stateOf(step: Step): ObjectState {
 export function finalStateOf(step: Step, applied: KubernetesObject | undefined): ObjectState {
   const after = step.action === 'delete' ? undefined : (applied ?? step.desired)
   return { ...stateOf(step), after: after === undefined ? undefined : recorded(after) }
+}
+
+/** What controllers write into beside its status. Of the kinds that are named here nobody does, or it is theirs to write anew (a number of replicas). */
+export function isCompleted({ apiVersion, kind }: KubernetesObject): boolean {
+  const group = groupOf(apiVersion)
+  if (group === 'apps' || group === 'batch' || group === 'autoscaling' || group === 'rbac.authorization.k8s.io') return false
+  return group !== '' || ['Service', 'PersistentVolume', 'PersistentVolumeClaim'].includes(kind)
 }
 
 /** A step that was taken by a run that is no more. */

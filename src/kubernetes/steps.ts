@@ -375,7 +375,22 @@ export function asPutBack(
   keepReplicas: boolean,
 ): KubernetesObject {
   const changed = withChangesOfOthers(live, undone, keepReplicas ? withReplicasOf(live, object) : object)
-  return withVolumeOf(live, withNodeOf(live, changed))
+  return withFinalizersOf(live, undone, withVolumeOf(live, withNodeOf(live, changed)))
+}
+
+/**
+ * Controllers set their finalizers once the object is there, which may be after it was recorded, and do not look whether they are still there: a load
+ * balancer whose Service lost its own would stay behind in the cloud. Those that the release itself has brought go with it.
+ */
+function withFinalizersOf(
+  live: KubernetesObject | undefined,
+  undone: KubernetesObject | undefined,
+  object: KubernetesObject,
+): KubernetesObject {
+  const own = object.metadata.finalizers ?? []
+  const brought = (undone?.metadata.finalizers ?? []).filter(name => !own.includes(name))
+  const kept = (live?.metadata.finalizers ?? []).filter(name => !own.includes(name) && !brought.includes(name))
+  return kept.length === 0 ? object : { ...object, metadata: { ...object.metadata, finalizers: [...own, ...kept] } }
 }
 
 /** A claim stays with the volume that it got, and with the size that its volume has grown to: neither is ever taken back. */

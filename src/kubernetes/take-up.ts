@@ -3,8 +3,9 @@ import type { Log } from '../runner/log.ts'
 import type { KubernetesApi } from './api.ts'
 import { type KubernetesObject, objectKey } from './objects.ts'
 import { stepToUndo } from './recorded-steps.ts'
-import { knownStates, type ReleaseRecord } from './release-record.ts'
+import { knownStates, type ObjectState, type ReleaseRecord } from './release-record.ts'
 import { readLive, type Step } from './steps.ts'
+import { holdsWhatOthersPut } from './targets.ts'
 
 export interface TakeUpContext {
   readonly api: KubernetesApi
@@ -41,7 +42,9 @@ export async function takeUp(
     )
   const states = new Map(objects.map(state => [objectKey(state.reference), state]))
   const known = new Set(steps.map(step => objectKey(step.body)))
-  const left = [...states].filter(([key, { reference }]) => !known.has(key) && reference.kind !== 'Namespace')
+  // What holds data stays, as with a rollback: a run may have died weeks ago.
+  const stays = ({ reference, before }: ObjectState): boolean => before === undefined && holdsWhatOthersPut(reference)
+  const left = [...states].filter(([key, state]) => !known.has(key) && !stays(state))
   const others = left.map(async ([, state]): Promise<Step> => {
     const live = await readLive(api, state.reference)
     return {
@@ -54,7 +57,7 @@ export async function takeUp(
   })
   const own = steps.map(step => {
     const state = states.get(objectKey(step.body))
-    return state === undefined ? step : { ...step, before: state.before }
+    return state === undefined || stays(state) ? step : { ...step, before: state.before }
   })
   return [...own, ...(await Promise.all(others))]
 }

@@ -2,8 +2,9 @@
 import { ExpectedFailure, type FilePosition } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import type { KubernetesApi } from './api.ts'
+import { SET_IMAGE_MANAGER } from './field-ownership.ts'
 import type { SetImageEntry } from './image-entries.ts'
-import { containerImages } from './images.ts'
+import { type ContainerImage, containerImages } from './images.ts'
 import type { Manifest } from './manifests.ts'
 import { groupOf, type KubernetesObject, objectKey, objectName } from './objects.ts'
 import {
@@ -72,6 +73,14 @@ export async function stepFromSetImage(
     )
   const images = containerImages(live)
   const template: Record<string, { name: string; image: string }[]> = {}
+  const put = (image: ContainerImage, reference: string): void => {
+    const field = image.init ? 'initContainers' : 'containers'
+    const others = (template[field] ?? []).filter(({ name }) => name !== image.container)
+    template[field] = [...others, { name: image.container, image: reference }]
+  }
+  // What this manager set before and says nothing of now would be removed.
+  const set = setBefore(live)
+  for (const image of images) if (set.has(image.container)) put(image, image.image)
   // One container's own entry decides over the one for all.
   for (const entry of entries.toSorted((a, b) => Number(b.container === '*') - Number(a.container === '*'))) {
     const matching = images.filter(image => entry.container === '*' || image.container === entry.container)
@@ -82,25 +91,56 @@ export async function stepFromSetImage(
         `set-image: ${objectName(reference)} has no container "${entry.container}"; it has ${names}. Nothing was changed.`,
       )
     }
-    for (const image of matching) {
-      const field = image.init ? 'initContainers' : 'containers'
-      template[field] = [
-        ...(template[field] ?? []).filter(other => other.name !== image.container),
-        { name: image.container, image: entry.reference },
-      ]
-    }
+    for (const image of matching) put(image, entry.reference)
   }
-  const body: KubernetesObject = { ...reference, spec: templateSpec(first.kind, template) }
+  const lists = first.kind === 'Rollout' ? wholeLists(live, template) : template
+  const body: KubernetesObject = { ...reference, spec: templateSpec(first.kind, lists) }
   return {
     action: 'apply',
     body,
     live,
     before: live,
     desired: undefined,
-    fieldManager: `${FIELD_MANAGER}-set-image`,
+    fieldManager: SET_IMAGE_MANAGER,
     keepReplicas: false,
     position: NOWHERE,
   }
+}
+
+/** The containers whose images an earlier step of this kind has set, as the object's books have it. */
+function setBefore({ metadata: { managedFields = [] } }: KubernetesObject): ReadonlySet<string> {
+  const names = new Set<string>()
+  const search = (fields: unknown): void => {
+    for (const [key, below] of Object.entries((fields ?? {}) as Record<string, unknown>)) {
+      if (key === 'f:containers' || key === 'f:initContainers')
+        for (const item of Object.keys((below ?? {}) as object))
+          if (item.startsWith('k:')) names.add(String((JSON.parse(item.slice(2)) as { name?: unknown }).name))
+      if (key.startsWith('f:')) search(below)
+    }
+  }
+  for (const { manager, operation, fieldsV1 } of managedFields)
+    if (manager === SET_IMAGE_MANAGER && operation === 'Apply') search(fieldsV1)
+  return names
+}
+
+/**
+ * The lists of a custom resource are atomic unless its definition says otherwise, as that of Argo Rollouts has done only since 1.9: what is applied is all
+ * there is then. So the containers go as they are live, but for the images.
+ */
+function wholeLists(
+  live: KubernetesObject,
+  template: Readonly<Record<string, readonly { readonly name: string; readonly image: string }[]>>,
+): Record<string, unknown> {
+  const { spec } = live as { spec?: { template?: { spec?: Record<string, readonly { readonly name: string }[] | undefined> } } }
+  return Object.fromEntries(
+    Object.entries(template).map(([field, images]) => [
+      field,
+      (spec?.template?.spec?.[field] ?? []).map(container => ({
+        ...container,
+        ...images.find(({ name }) => name === container.name),
+      })),
+    ]),
+  )
 }
 
 function templateSpec(kind: string, containers: unknown): unknown {
