@@ -150,6 +150,51 @@ status:
   expect(run.outputs['message']).toContain('database/main is stalled: the key is refused')
 })
 
+test('an object that a failed release had in a new version of its kind is there as before', async () => {
+  const group = `versions-${space.name}.example.com`
+  const version = (name: string, storage: boolean): string => `    - name: ${name}
+      served: true
+      storage: ${storage}
+      schema:
+        openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}
+`
+  const definition = (...versions: string[]): string => `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: caches.${group}
+spec:
+  group: ${group}
+  scope: Namespaced
+  names: {plural: caches, singular: cache, kind: Cache}
+  versions:
+${versions.join('')}`
+  const cache = (name: string, size: number): string => `apiVersion: ${group}/${name}
+kind: Cache
+metadata:
+  name: main
+spec:
+  size: ${size}
+`
+  space.write({ 'versions/kind.yaml': definition(version('v1', true)), 'versions/cache.yaml': cache('v1', 1) })
+  expect((await space.deploy({ app: 'versions', manifests: 'versions' })).outputs['result']).toBe('deployed')
+  const live = (): unknown => {
+    const { metadata, ...rest } = space.get(`caches.v1.${group}`, 'main') ?? { metadata: {} as { uid?: string } }
+    return { uid: metadata.uid, ...rest }
+  }
+  const before = live()
+  space.write({
+    'versions/kind.yaml': definition(version('v1', false), version('v2', true)),
+    'versions/cache.yaml': cache('v2', 2),
+    'versions/migrate.yaml': job('migrate-versions', 'exit 7'),
+  })
+  const failed = await space.deploy({ app: 'versions', manifests: 'versions' })
+  expect(failed.output).toContain('change cache/main')
+  expect(failed.outputs).toMatchObject({ result: 'rolled-back', reason: 'BackoffLimitExceeded' })
+  expect(live()).toEqual(before)
+  expect(before).toMatchObject({ uid: expect.any(String), spec: { size: 1 } })
+  space.kubectl(['delete', 'crd', `caches.${group}`], false)
+})
+
 const web = (port: string): string => `${owner('Deployment', 'web', SERVE)}---
 apiVersion: v1
 kind: Service
