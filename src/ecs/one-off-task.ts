@@ -8,7 +8,7 @@ import { ExpectedFailure } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import type { Log } from '../runner/log.ts'
 import type { AwsApi } from './api.ts'
-import { logsOf } from './diagnosis.ts'
+import { logElsewhere, logsOf } from './diagnosis.ts'
 import type { CommandOfContainer } from './entries.ts'
 import { GRACES, REPEATS } from './judge/grace.ts'
 import { shortName } from './judge/snapshot.ts'
@@ -156,7 +156,9 @@ export async function runOneOff(input: string, work: CommandOfContainer, options
         const logs = await logsOf(api, revision.definition, state.container, shortName(ended))
         for (const { title, lines } of logs) log.group(title, lines)
         const last = logs.at(-1)?.lines.at(-1)
-        const words = last === undefined ? '' : `. Its log ends with "${foreignLine(last, 200)}"`
+        const elsewhere = logElsewhere(api, revision.definition, state.container)
+        const where = elsewhere === undefined ? '' : `. Its log is in ${elsewhere}`
+        const words = last === undefined ? where : `. Its log ends with "${foreignLine(last, 200)}"`
         fail(state.reason, `${taskName(task)}, ${state.message}${words}`)
       }
       const status = task?.lastStatus ?? ''
