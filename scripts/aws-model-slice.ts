@@ -38,6 +38,7 @@ export const SERVED: Readonly<Record<string, { prefix: string; operations: reado
       ],
       ...['BatchDeleteImage', 'GetAuthorizationToken', 'DescribeImageScanFindings', 'StartImageScan', 'PutImageTagMutability'],
       ...['PutImageScanningConfiguration', 'PutLifecyclePolicy', 'GetLifecyclePolicy', 'GetRepositoryPolicy'],
+      ...['CreatePullThroughCacheRule', 'DescribePullThroughCacheRules'],
       ...['TagResource', 'UntagResource', 'ListTagsForResource'],
     ],
   },

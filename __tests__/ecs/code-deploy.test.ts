@@ -16,8 +16,11 @@ afterEach(async () => {
   stage = undefined
 })
 
-async function codeDeploys(scenario: Scenario = {}, group: object = {}): Promise<Stage> {
-  const made = await setStage({ seed: { loadBalancer: true, with: { deploymentController: { type: 'CODE_DEPLOY' } } }, scenario })
+async function codeDeploys(scenario: Scenario = {}, group: object = {}, service: object = {}): Promise<Stage> {
+  const made = await setStage({
+    seed: { loadBalancer: true, with: { deploymentController: { type: 'CODE_DEPLOY' }, ...service } },
+    scenario,
+  })
   stage = made
   const pair = {
     targetGroups: [{ name: 'web-blue' }, { name: 'web-green' }],
@@ -127,6 +130,23 @@ describe('a service that CodeDeploy deploys', () => {
     expect(deployments).toHaveLength(2)
     const stops = on.aws.calls.list.filter(({ action, error }) => action === 'codedeploy:StopDeployment' && error === undefined)
     expect(stops).toHaveLength(1)
+  })
+
+  const spot = [
+    { capacityProvider: 'FARGATE', weight: 0, base: 1 },
+    { capacityProvider: 'FARGATE_SPOT', weight: 3, base: 0 },
+  ]
+  test.each<[string, object, object]>([
+    ['capacity providers', { launchType: undefined, capacityProviderStrategy: spot }, { capacityProviderStrategy: spot }],
+    ['platform version', { platformVersion: '1.3.0' }, { platformVersion: '1.3.0', launchType: 'FARGATE' }],
+    ['latest platform version', {}, { platformVersion: 'LATEST', launchType: 'FARGATE' }],
+  ])('keeps its %s', async (_, service, kept) => {
+    const on = await codeDeploys({}, {}, service)
+    const ended = await deploy(on)
+    expect([ended.result, live(on)]).toEqual(['deployed', 'web:2'])
+    expect(on.service()).toMatchObject(kept)
+    const { revision } = on.aws.calls.list.find(({ action }) => action === 'codedeploy:CreateDeployment')?.input ?? {}
+    expect(JSON.stringify(revision).includes('PlatformVersion')).toBe('platformVersion' in service)
   })
 
   test('takes nothing but a revision', async () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Task } from '@aws-sdk/client-ecs'
+import type { ServiceVolumeConfiguration, Task } from '@aws-sdk/client-ecs'
 import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import type { Scenario } from '../../sandbox/aws/scenario.ts'
 import { repositoryRoot } from '../../scripts/action-file.ts'
@@ -164,6 +164,45 @@ describe('run-before', () => {
     expect(own).toMatchObject({ ...place, overrides: { containerOverrides: [{ name: 'web', command }] } })
     expect(own?.taskDefinitionArn).toMatch(/web:2$/)
     expect(JSON.stringify(own?.attachments)).toContain('subnet-0a')
+  })
+
+  describe('with a volume that is configured at launch', () => {
+    const tags = [{ key: 'team', value: 'shop' }]
+    const disk = { sizeInGiB: 20, roleArn: 'arn:aws:iam::123456789012:role/ecs-volumes' }
+    const deployVolume = async (volumeConfigurations: ServiceVolumeConfiguration[]): Promise<Ended> => {
+      stage = await setStage({ seed: { with: { volumeConfigurations } } })
+      const { taskDefinition } = stage.aws.call('ecs:DescribeTaskDefinition', { taskDefinition: 'web' })
+      const { family, containerDefinitions, networkMode, cpu, memory, executionRoleArn, requiresCompatibilities } =
+        taskDefinition as Record<string, unknown>
+      const same = { family, containerDefinitions, networkMode, cpu, memory, executionRoleArn, requiresCompatibilities }
+      const volumes = [{ name: 'scratch', configuredAtLaunch: true }, { name: 'none' }]
+      stage.aws.call('ecs:RegisterTaskDefinition', { ...same, volumes })
+      const scenario = { images: { 'web:1': [OK, {}] } }
+      return stage.deploy({ scenario, target: { taskDefinition: 'web' }, platform: { tasks: tasks() } })
+    }
+
+    test("has one of its own, as the service's tasks have, and it ends with the task", async () => {
+      const ended = await deployVolume([
+        {
+          name: 'scratch',
+          managedEBSVolume: { ...disk, tagSpecifications: [{ resourceType: 'volume', tags, propagateTags: 'SERVICE' }] },
+        },
+      ])
+      expect([ended.result, ended.message]).toEqual(['deployed', expect.any(String)])
+      const { input } = stage.aws.calls.list.find(({ action }) => action === 'ecs:RunTask') ?? {}
+      const managedEBSVolume = {
+        ...{ ...disk, terminationPolicy: { deleteOnTermination: true } },
+        tagSpecifications: [{ resourceType: 'volume', tags }],
+      }
+      expect(input?.['volumeConfigurations']).toEqual([{ name: 'scratch', managedEBSVolume }])
+    })
+
+    test('is refused where the service says nothing of the volume', async () => {
+      const ended = await deployVolume([])
+      expect(ended).toMatchObject({ result: 'refused', reason: 'InvalidInput' })
+      expect(ended.message).toMatch(/the volume scratch is configured at launch, and service web has no volume configuration/)
+      expect([live(), asked('RunTask'), asked('UpdateService')]).toEqual(['web:1', 0, 0])
+    })
   })
 
   test('does not run when nothing changes', async () => {

@@ -64,6 +64,7 @@ export async function createCodeDeployment(
           Properties: {
             TaskDefinition: taskDefinition,
             LoadBalancerInfo: { ContainerName: balancer?.containerName, ContainerPort: balancer?.containerPort },
+            ...placementOf(service),
           },
         },
       },
@@ -90,6 +91,28 @@ export async function createCodeDeployment(
       )
     if (/^DeploymentLimitExceeded/.test(error.code)) return undefined
     throw error
+  }
+}
+
+/**
+ * Where the service's tasks run, as the AppSpec has it: CodeDeploy keeps the network of a service alone. Without capacity providers in the AppSpec the service
+ * loses its own, and without a platform version it gets the latest.
+ */
+function placementOf(service: Service): object {
+  const set = service.taskSets?.find(({ status }) => status === 'PRIMARY')
+  const toldBySet = set?.launchType !== undefined || (set?.capacityProviderStrategy ?? []).length > 0
+  const strategy = (toldBySet ? set?.capacityProviderStrategy : service.capacityProviderStrategy) ?? []
+  // A task set tells the version that LATEST was when it was made: whether one is pinned is told by the service.
+  const pinned = (service.platformVersion ?? 'LATEST') !== 'LATEST'
+  return {
+    ...(strategy.length > 0 && {
+      CapacityProviderStrategy: strategy.map(({ capacityProvider, base, weight }) => ({
+        CapacityProvider: capacityProvider,
+        Base: base ?? 0,
+        Weight: weight ?? 0,
+      })),
+    }),
+    ...(pinned && { PlatformVersion: set?.platformVersion ?? service.platformVersion }),
   }
 }
 

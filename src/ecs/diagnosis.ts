@@ -79,6 +79,7 @@ async function culpritOf(
     ['exit code', container?.exitCode === undefined ? '' : String(container.exitCode)],
     ['tasks', times === 1 ? '' : String(times)],
     ['zone', task.availabilityZone ?? ''],
+    ['log', logElsewhere(api, definition, end.container) ?? ''],
   ]
   const logs = end.container === undefined ? [] : await logsOf(api, definition, end.container, id)
   return {
@@ -96,6 +97,8 @@ async function culpritOf(
 interface LogPlace {
   readonly group: string
   readonly prefix: string
+  /** Undefined: that of the task. */
+  readonly region: string | undefined
 }
 
 /** Where a container's lines are, when the awslogs driver takes them. */
@@ -103,14 +106,23 @@ function logPlace(definition: Definition | undefined, container: string | undefi
   const { logConfiguration } = definition?.containerDefinitions?.find(({ name }) => name === container) ?? {}
   const group = logConfiguration?.options?.['awslogs-group']
   const prefix = logConfiguration?.options?.['awslogs-stream-prefix']
-  return logConfiguration?.logDriver === 'awslogs' && group !== undefined && prefix !== undefined ? { group, prefix } : undefined
+  if (logConfiguration?.logDriver !== 'awslogs' || group === undefined || prefix === undefined) return undefined
+  return { group, prefix, region: logConfiguration.options?.['awslogs-region'] }
+}
+
+/** Where a container's lines are, when they go to another region than the one that is asked: they cannot be read then. */
+export function logElsewhere(api: AwsApi, definition: Definition | undefined, container: string | undefined): string | undefined {
+  const { group = '', region = api.region } = logPlace(definition, container) ?? {}
+  return api.region === '' || region === api.region ? undefined : foreignLine(`log group ${group} in ${region}`, 300)
 }
 
 function logCommands(definition: Definition | undefined, container: string | undefined): readonly string[] {
   const place = logPlace(definition, container)
   return place === undefined
     ? []
-    : [`aws logs tail ${place.group} --log-stream-name-prefix ${place.prefix}/${container} --since 1h`]
+    : [
+        `aws logs tail ${place.group}${place.region === undefined ? '' : ` --region ${place.region}`} --log-stream-name-prefix ${place.prefix}/${container} --since 1h`,
+      ]
 }
 
 /** The last lines of a task's container, where the awslogs driver takes them. None where they cannot be had. */
@@ -121,7 +133,7 @@ export async function logsOf(
   task: string,
 ): Promise<Culprit['logs']> {
   const place = logPlace(definition, container)
-  if (place === undefined) return []
+  if (place === undefined || logElsewhere(api, definition, container) !== undefined) return []
   try {
     const answer = await api.call('logs', 'GetLogEvents', {
       logGroupName: place.group,

@@ -1,6 +1,6 @@
 // Tasks that are run once, before or after a release: from its revision, where its service runs, and followed until their command has ended.
 import { createHash } from 'node:crypto'
-import type { Service, Task } from '@aws-sdk/client-ecs'
+import type { Service, Task, TaskVolumeConfiguration } from '@aws-sdk/client-ecs'
 import { type Clock, sleep } from '../deploy/clock.ts'
 import { closest } from '../runner/closest-name.ts'
 import { formatDuration } from '../runner/duration.ts'
@@ -8,7 +8,7 @@ import { ExpectedFailure } from '../runner/failure.ts'
 import { foreignLine } from '../runner/foreign-text.ts'
 import type { Log } from '../runner/log.ts'
 import type { AwsApi } from './api.ts'
-import { logsOf } from './diagnosis.ts'
+import { logElsewhere, logsOf } from './diagnosis.ts'
 import type { CommandOfContainer } from './entries.ts'
 import { GRACES, REPEATS } from './judge/grace.ts'
 import { shortName } from './judge/snapshot.ts'
@@ -89,6 +89,8 @@ export async function runOneOff(input: string, work: CommandOfContainer, options
   const fail = (reason: string, message: string): never => {
     throw new ExpectedFailure(reason, `${name}: ${message.replace(/\.$/, '')}.`)
   }
+  const volumes = volumesOf(service, revision.definition)
+  if (typeof volumes === 'string') return fail('InvalidInput', volumes)
   const startedBy = startedByOf(input, work, options)
   const pace = new PollPace()
   const begun = clock.now()
@@ -119,6 +121,7 @@ export async function runOneOff(input: string, work: CommandOfContainer, options
           clientToken: tokenOf(startedBy, clock.now()),
           overrides: { containerOverrides: [{ name: work.container, command: [...work.words] }] },
           ...placeOf(service),
+          ...(volumes.length > 0 && { volumeConfigurations: volumes }),
         })
         arn = tasks[0]?.taskArn
         if (arn === undefined) {
@@ -156,7 +159,9 @@ export async function runOneOff(input: string, work: CommandOfContainer, options
         const logs = await logsOf(api, revision.definition, state.container, shortName(ended))
         for (const { title, lines } of logs) log.group(title, lines)
         const last = logs.at(-1)?.lines.at(-1)
-        const words = last === undefined ? '' : `. Its log ends with "${foreignLine(last, 200)}"`
+        const elsewhere = logElsewhere(api, revision.definition, state.container)
+        const where = elsewhere === undefined ? '' : `. Its log is in ${elsewhere}`
+        const words = last === undefined ? where : `. Its log ends with "${foreignLine(last, 200)}"`
         fail(state.reason, `${taskName(task)}, ${state.message}${words}`)
       }
       const status = task?.lastStatus ?? ''
@@ -235,4 +240,26 @@ function placeOf(
     ...(strategy.length > 0 ? { capacityProviderStrategy: strategy } : launchType === undefined ? {} : { launchType }),
     ...(platformVersion === undefined ? {} : { platformVersion }),
   }
+}
+
+/**
+ * The volumes that are configured at launch, as the service's own tasks have them: each task gets its own, which ends with it. A sentence where the service
+ * has none of that name.
+ */
+function volumesOf({ deployments = [], serviceName }: Service, definition: Definition): TaskVolumeConfiguration[] | string {
+  const configured = deployments.find(({ status }) => status === 'PRIMARY')?.volumeConfigurations ?? []
+  const volumes: TaskVolumeConfiguration[] = []
+  for (const { name, configuredAtLaunch } of definition.volumes ?? []) {
+    if (configuredAtLaunch !== true) continue
+    const volume = configured.find(candidate => candidate.name === name)?.managedEBSVolume
+    if (volume === undefined)
+      return `the volume ${name} is configured at launch, and service ${serviceName} has no volume configuration of that name`
+    // Tags of the service are no task's that runs by itself: ECS refuses it.
+    const tagSpecifications = volume.tagSpecifications?.map(({ propagateTags, ...tags }) =>
+      propagateTags === 'SERVICE' ? tags : { ...tags, propagateTags },
+    )
+    const own = tagSpecifications === undefined ? volume : { ...volume, tagSpecifications }
+    volumes.push({ name, managedEBSVolume: { ...own, terminationPolicy: { deleteOnTermination: true } } })
+  }
+  return volumes
 }

@@ -20,7 +20,14 @@ export async function rolesNotToBePassed(api: AwsApi, roles: readonly string[], 
       { ContextKeyName: 'iam:PassedToService', ContextKeyValues: ['ecs-tasks.amazonaws.com'], ContextKeyType: 'string' },
     ],
   })
-  const denied = EvaluationResults.filter(({ EvalDecision }) => EvalDecision !== 'allowed')
+  // What is told of all roles together is neither named by one nor decided by its own conditions. An older answer has a result for each role instead.
+  const each = EvaluationResults.flatMap(
+    ({ EvalDecision, EvalResourceName = '', MissingContextValues, ResourceSpecificResults }) =>
+      ResourceSpecificResults === undefined && roles.includes(EvalResourceName)
+        ? [{ EvalResourceName, EvalResourceDecision: EvalDecision, MissingContextValues }]
+        : (ResourceSpecificResults ?? []),
+  )
+  const denied = each.filter(({ EvalResourceDecision }) => EvalResourceDecision !== 'allowed')
   return denied.flatMap(({ EvalResourceName: role = '', MissingContextValues = [] }) => {
     if (MissingContextValues.length === 0)
       return [

@@ -85,13 +85,20 @@ function brought<T>(planned: readonly Planned[], of: (definition: Definition) =>
   return [...new Set(planned.flatMap(({ definition }) => [...of(definition)]))].filter(item => !live.has(item))
 }
 
-function imageChecks({ api }: PreflightOptions, planned: readonly Planned[], digests: Map<string, string>): readonly Check[] {
+/** Of a region that is not asked: what is to be there cannot be looked for here. */
+const isElsewhere = ({ region: asked }: AwsApi, region: string): boolean => asked !== '' && region !== asked
+
+function imageChecks(
+  { api, log }: PreflightOptions,
+  planned: readonly Planned[],
+  digests: Map<string, string>,
+): readonly Check[] {
   return brought(planned, definition => imagesOf(definition).values()).flatMap(image => {
     const reference = readReference(image)
     if (reference === undefined)
       return [async () => [{ reason: 'CannotPullContainerError', message: `"${foreignLine(image, 200)}" is no image reference` }]]
     const registry = ecrRegistry(reference.registry)
-    if (registry === undefined || (api.region !== '' && registry.region !== api.region)) return []
+    if (registry === undefined || isElsewhere(api, registry.region)) return []
     const { repository, tag, digest } = reference
     const imageId = digest === undefined ? { imageTag: tag ?? 'latest' } : { imageDigest: digest }
     return [
@@ -103,65 +110,110 @@ function imageChecks({ api }: PreflightOptions, planned: readonly Planned[], dig
           if (found !== undefined && digest === undefined) digests.set(image, found)
           return []
         } catch (error) {
-          if (isMissing(error, 'ImageNotFoundException', 'RepositoryNotFoundException'))
-            return [
-              {
-                reason: 'CannotPullContainerError',
-                message: `The image ${foreignLine(image, 300)} is not in Amazon ECR: push it first`,
-              },
-            ]
-          throw error
+          if (!isMissing(error, 'ImageNotFoundException', 'RepositoryNotFoundException')) throw error
+          const message = `The image ${foreignLine(image, 300)} is not in Amazon ECR`
+          const coming = await broughtByPull(api, registry.account, repository)
+          if (coming === false) return [{ reason: 'CannotPullContainerError', message: `${message}: push it first` }]
+          if (coming === true) log.info(`${message} yet: a pull-through cache rule brings it with the first pull.`)
+          else log.warning(`${message}, unless a pull-through cache rule brings it, which is not known: ${coming}`)
+          return []
         }
       },
     ]
   })
 }
 
-function* secretsOf({ containerDefinitions = [] }: Definition): Iterable<string> {
-  for (const { secrets = [], repositoryCredentials } of containerDefinitions) {
-    for (const { valueFrom } of secrets) if (valueFrom !== undefined) yield valueFrom
-    if (repositoryCredentials?.credentialsParameter !== undefined) yield repositoryCredentials.credentialsParameter
+/**
+ * Whether the first pull itself makes repository and image, as a pull-through cache rule of the registry has it; a sentence that says why, where that is not
+ * known.
+ */
+async function broughtByPull(api: AwsApi, registryId: string, repository: string): Promise<boolean | string> {
+  try {
+    const { pullThroughCacheRules: rules = [] } = await api.call('ecr', 'DescribePullThroughCacheRules', {
+      registryId,
+      maxResults: 1_000,
+    })
+    return rules.some(
+      ({ ecrRepositoryPrefix: prefix }) => prefix !== undefined && (prefix === 'ROOT' || repository.startsWith(`${prefix}/`)),
+    )
+  } catch (error) {
+    if (!(error instanceof AwsFailure) || error.reason === 'Unauthorized') throw error
+    return error.message
   }
 }
 
-function secretChecks({ api }: PreflightOptions, planned: readonly Planned[]): readonly Check[] {
-  const missing = (what: string): Finding => ({ reason: 'ResourceInitializationError', message: what })
-  return brought(planned, secretsOf).map(valueFrom => async () => {
-    const shown = foreignLine(valueFrom, 200)
-    try {
-      // `arn:…:secret:name-AbCdEf:key:stage:version`: what follows the name is a part of the secret.
-      const secret = /^(arn:[^:]+:secretsmanager:[^:]+:\d+:secret:[^:]+)/.exec(valueFrom)?.[1]
-      if (secret !== undefined) {
-        await api.call('secretsmanager', 'DescribeSecret', { SecretId: secret })
-        return []
-      }
-      const name = /^arn:[^:]+:ssm:[^:]+:\d+:parameter(\/.*)$/.exec(valueFrom)?.[1] ?? valueFrom
-      const { InvalidParameters = [] } = await api.call('ssm', 'GetParameters', { Names: [name] })
-      // One without a folder has no slash in its name, and one in its ARN.
-      if (InvalidParameters.length === 0) return []
-      if (name !== valueFrom && name.lastIndexOf('/') === 0) {
-        const again = await api.call('ssm', 'GetParameters', { Names: [name.slice(1)] })
-        if ((again.InvalidParameters ?? []).length === 0) return []
-      }
-      return [missing(`The parameter ${shown} is not in Systems Manager`)]
-    } catch (error) {
-      if (isMissing(error, 'ResourceNotFoundException')) return [missing(`The secret ${shown} is not in Secrets Manager`)]
-      throw error
-    }
-  })
+function* secretsOf({ containerDefinitions = [] }: Definition): Iterable<string> {
+  for (const { secrets = [] } of containerDefinitions)
+    for (const { valueFrom } of secrets) if (valueFrom !== undefined) yield valueFrom
 }
 
-function* logGroupsOf({ containerDefinitions = [] }: Definition): Iterable<string> {
+/** Always of Secrets Manager, by name or ARN. */
+function* credentialsOf({ containerDefinitions = [] }: Definition): Iterable<string> {
+  for (const { repositoryCredentials: { credentialsParameter } = {} } of containerDefinitions)
+    if (credentialsParameter !== undefined) yield credentialsParameter
+}
+
+function secretChecks({ api }: PreflightOptions, planned: readonly Planned[]): readonly Check[] {
+  const secrets = brought(planned, secretsOf)
+  return [
+    ...secrets.filter(valueFrom => SECRET.test(valueFrom)).map(secret => secretCheck(api, secret)),
+    ...brought(planned, credentialsOf).map(secret => secretCheck(api, secret)),
+    ...secrets.filter(valueFrom => !SECRET.test(valueFrom)).map(parameter => parameterCheck(api, parameter, accountOf(planned))),
+  ]
+}
+
+/** `arn:…:secret:name-AbCdEf:key:stage:version`: what follows the name is a part of the secret. */
+const SECRET = /^(arn:[^:]+:secretsmanager:([^:]+):\d+:secret:[^:]+)/
+const PARAMETER = /^arn:[^:]+:ssm:([^:]+):(\d+):parameter(\/.*)$/
+/** The account whose services are deployed. */
+const accountOf = ([first]: readonly Planned[]): string => first?.live.revision.arn.split(':')[4] ?? ''
+
+const notThere = (message: string): readonly Finding[] => [{ reason: 'ResourceInitializationError', message }]
+
+function secretCheck(api: AwsApi, named: string): Check {
+  return async () => {
+    const [, arn = named, region] = SECRET.exec(named) ?? []
+    if (region !== undefined && isElsewhere(api, region)) return []
+    try {
+      await api.call('secretsmanager', 'DescribeSecret', { SecretId: arn })
+      return []
+    } catch (error) {
+      if (!isMissing(error, 'ResourceNotFoundException')) throw error
+      return notThere(`The secret ${foreignLine(named, 200)} is not in Secrets Manager`)
+    }
+  }
+}
+
+function parameterCheck(api: AwsApi, valueFrom: string, ownAccount: string): Check {
+  const isThere = async (name: string): Promise<boolean> => {
+    const { InvalidParameters = [] } = await api.call('ssm', 'GetParameters', { Names: [name] })
+    return InvalidParameters.length === 0
+  }
+  return async () => {
+    const [, region, account, path] = PARAMETER.exec(valueFrom) ?? []
+    if (region !== undefined && isElsewhere(api, region)) return []
+    // One that another account shares is known by its whole ARN only.
+    const name = path === undefined || account !== ownAccount ? valueFrom : path
+    if (await isThere(name)) return []
+    // One without a folder has no slash in its name, and one in its ARN.
+    if (name === path && name.lastIndexOf('/') === 0 && (await isThere(name.slice(1)))) return []
+    return notThere(`The parameter ${foreignLine(valueFrom, 200)} is not in Systems Manager`)
+  }
+}
+
+function* logGroupsOf(api: AwsApi, { containerDefinitions = [] }: Definition): Iterable<string> {
   for (const { logConfiguration } of containerDefinitions) {
     const options = logConfiguration?.options ?? {}
     const group = options['awslogs-group']
+    const region = options['awslogs-region']
+    if (region !== undefined && isElsewhere(api, region)) continue
     if (logConfiguration?.logDriver === 'awslogs' && group !== undefined && options['awslogs-create-group'] !== 'true')
       yield group
   }
 }
 
 function logGroupChecks({ api }: PreflightOptions, planned: readonly Planned[]): readonly Check[] {
-  return brought(planned, logGroupsOf).map(group => async () => {
+  return brought(planned, definition => logGroupsOf(api, definition)).map(group => async () => {
     const { logGroups = [] } = await api.call('logs', 'DescribeLogGroups', { logGroupNamePrefix: group })
     if (logGroups.some(({ logGroupName }) => logGroupName === group)) return []
     const message = `The log group ${foreignLine(group, 200)} is not there: make it, or set awslogs-create-group to true`

@@ -101,6 +101,8 @@ test('all operations answer as their models say', async () => {
   for (const action of ['DescribeRepositories', 'GetAuthorizationToken']) ask(`ecr:${action}`)
   ask('ecr:PutImageTagMutability', { ...named, imageTagMutability: 'IMMUTABLE' })
   ask('ecr:PutImageScanningConfiguration', { ...named, imageScanningConfiguration: { scanOnPush: true } })
+  ask('ecr:CreatePullThroughCacheRule', { ecrRepositoryPrefix: 'hub', upstreamRegistryUrl: 'registry-1.docker.io' })
+  ask('ecr:DescribePullThroughCacheRules')
   ask('ecr:PutLifecyclePolicy', { ...named, lifecyclePolicyText: '{}' })
   ask('ecr:GetLifecyclePolicy', named)
   refused('ecr:GetRepositoryPolicy', named, /does not exist/)

@@ -17,7 +17,7 @@ export function readAppSpec(text: string): AppSpec | string {
   const properties = isRecord(service) ? service['Properties'] : undefined
   if (!isRecord(properties)) return 'The AppSpec file has no target service in Resources'
   const balancer = properties['LoadBalancerInfo']
-  const { TaskDefinition, PlatformVersion } = properties
+  const { TaskDefinition, PlatformVersion, CapacityProviderStrategy } = properties
   if (typeof TaskDefinition !== 'string') return 'The AppSpec file has no TaskDefinition'
   if (!isRecord(balancer) || typeof balancer['ContainerName'] !== 'string')
     return 'The AppSpec file has no LoadBalancerInfo with a ContainerName'
@@ -27,6 +27,13 @@ export function readAppSpec(text: string): AppSpec | string {
     containerName: balancer['ContainerName'],
     containerPort: Number(balancer['ContainerPort']),
     platformVersion: typeof PlatformVersion === 'string' ? PlatformVersion : undefined,
+    capacityProviderStrategy: (Array.isArray(CapacityProviderStrategy) ? CapacityProviderStrategy : [])
+      .filter(isRecord)
+      .map(({ CapacityProvider, Base, Weight }) => ({
+        capacityProvider: String(CapacityProvider),
+        base: Number(Base ?? 0),
+        weight: Number(Weight ?? 0),
+      })),
     hooks: Object.fromEntries(hooks.flatMap(hook => Object.entries(hook)).map(([event, name]) => [event, String(name)])),
   }
 }

@@ -139,11 +139,13 @@ export class Run {
       return
     }
     const loadBalancers = [{ targetGroupArn: green, containerName: spec.containerName, containerPort: spec.containerPort }]
+    // The network is the service's. What else the AppSpec leaves out is CodeDeploy's own choice: no capacity providers, and the latest platform version.
+    const { capacityProviderStrategy, platformVersion } = spec
+    const before = service.fields.capacityProviderStrategy[0]?.capacityProvider
+    const launchType = service.fields.launchType ?? (before?.startsWith('FARGATE') === true ? 'FARGATE' : 'EC2')
     const fields = {
-      ...service.fields,
-      taskDefinition: definition,
-      loadBalancers,
-      platformVersion: spec.platformVersion ?? service.fields.platformVersion,
+      ...{ ...service.fields, taskDefinition: definition, loadBalancers, platformVersion, capacityProviderStrategy },
+      launchType: capacityProviderStrategy.length > 0 ? undefined : launchType,
     }
     this.#one.green = addTaskSet(this.#ecs, service, {
       fields,

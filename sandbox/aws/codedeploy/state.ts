@@ -1,5 +1,6 @@
 // What CodeDeploy keeps in one region: applications, deployment groups of ECS services, deployments.
 import type { TaskSet } from '../ecs/state.ts'
+import type { CapacityProviderStrategyItem } from '../ecs/types.ts'
 import { AwsError } from '../protocol/errors.ts'
 import type { Region } from '../world.ts'
 
@@ -55,6 +56,7 @@ export interface AppSpec {
   readonly containerName: string
   readonly containerPort: number
   readonly platformVersion: string | undefined
+  readonly capacityProviderStrategy: readonly CapacityProviderStrategyItem[]
   /** Function by lifecycle event. */
   readonly hooks: Readonly<Record<string, string>>
 }

@@ -246,6 +246,23 @@ export const ecr: Service = {
         `Repository policy does not exist for the repository with name '${one.name}' in the registry with id '${region.world.account}'`,
       )
     },
+    CreatePullThroughCacheRule: (input: { ecrRepositoryPrefix: string; upstreamRegistryUrl: string }, { region }) => {
+      const { cacheRules } = region.part(Ecr)
+      const { ecrRepositoryPrefix, upstreamRegistryUrl } = input
+      if (cacheRules.has(ecrRepositoryPrefix))
+        throw new AwsError(
+          'PullThroughCacheRuleAlreadyExistsException',
+          `A pull through cache rule with prefix '${ecrRepositoryPrefix}' already exists`,
+        )
+      const createdAt = region.world.now()
+      cacheRules.set(ecrRepositoryPrefix, { createdAt, upstream: upstreamRegistryUrl })
+      return { ecrRepositoryPrefix, upstreamRegistryUrl, createdAt, registryId: region.world.account }
+    },
+    DescribePullThroughCacheRules: (_input: object, { region }) => ({
+      pullThroughCacheRules: [...region.part(Ecr).cacheRules].map(([ecrRepositoryPrefix, { createdAt, upstream }]) => ({
+        ...{ ecrRepositoryPrefix, createdAt, upstreamRegistryUrl: upstream, registryId: region.world.account },
+      })),
+    }),
     TagResource: (input: { resourceArn: string; tags: { Key: string; Value: string }[] }, { region }) => {
       const { tags } = region.part(Ecr)
       const others = (tags.get(input.resourceArn) ?? []).filter(one => !input.tags.some(tag => tag.Key === one.Key))

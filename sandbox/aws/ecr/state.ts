@@ -28,6 +28,8 @@ export class Ecr {
   readonly region: Region
   readonly repositories = new Map<string, Repository>()
   readonly tags = new Map<string, { Key?: string; Value?: string }[]>()
+  /** Pull-through cache rules by the prefix of their repositories: the first pull makes repository and image. */
+  readonly cacheRules = new Map<string, { createdAt: number; upstream: string }>()
 
   constructor(region: Region) {
     this.region = region
@@ -89,6 +91,11 @@ export function resolveImage(region: Region, reference: string): Resolved | 'not
   const image = [...(repository?.images.values() ?? [])].find(one =>
     digest === undefined ? one.tags.has(tag) : one.digest === digest,
   )
+  const prefixes = [...region.world.region(regionName).part(Ecr).cacheRules.keys()]
+  if (image === undefined && prefixes.some(prefix => prefix === 'ROOT' || repositoryName.startsWith(`${prefix}/`))) {
+    const made = digest ?? digestOf(reference)
+    return { names: [reference, named], digest: made, platform: made }
+  }
   if (image === undefined) return 'not found'
   const platform = (/index|list/.test(image.mediaType) ? firstOf(image.manifest) : undefined) ?? image.digest
   const base = named.replace(/:[^/]*$/, '')

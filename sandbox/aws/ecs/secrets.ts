@@ -10,6 +10,12 @@ export function reasonOfSecrets(ecs: Ecs, task: Task): string | undefined {
       const said = ecs.region.part(Secrets).missing(valueFrom)
       if (said !== undefined) return said
     }
+    const credentials = definition.repositoryCredentials?.credentialsParameter
+    if (credentials !== undefined) {
+      const region = ecs.region.world.region(/^arn:[^:]+:secretsmanager:([^:]+):/.exec(credentials)?.[1] ?? ecs.region.name)
+      const said = region.part(Secrets).missingSecret(credentials)
+      if (said !== undefined) return said
+    }
     const { logDriver, options } = definition.logConfiguration ?? {}
     const group = options?.['awslogs-group']
     if (logDriver !== 'awslogs' || group === undefined || options?.['awslogs-create-group'] === 'true') continue

@@ -19,6 +19,20 @@ export function checkRoles(ecs: Ecs, definition: TaskDefinition, { world, caller
   void world
 }
 
+/** A volume that is configured at launch is given with each task that is run by itself, and no other is. @throws AwsError InvalidParameterException */
+export function checkVolumes(definition: TaskDefinition, given: readonly { readonly name?: string | undefined }[]): void {
+  const volumes = (definition['volumes'] ?? []) as readonly { name?: string; configuredAtLaunch?: boolean }[]
+  const wanted = volumes.filter(({ configuredAtLaunch }) => configuredAtLaunch === true).map(({ name }) => name)
+  const refuse = (message: string): never => {
+    throw new AwsError('InvalidParameterException', message)
+  }
+  for (const name of wanted)
+    if (!given.some(one => one.name === name))
+      refuse(`The volume ${name} is configured at launch and has no volume configuration.`)
+  for (const { name } of given)
+    if (!wanted.includes(name)) refuse(`The volume ${name} is not configured at launch in the task definition.`)
+}
+
 /** @throws AwsError InvalidParameterException */
 export function checkLoadBalancers(ecs: Ecs, definition: TaskDefinition, balancers: readonly LoadBalancer[]): void {
   const elb = ecs.region.part(Elb)

@@ -4,7 +4,7 @@ import type { Handler } from '../service.ts'
 import { describeTask } from './describe.ts'
 import { clusterOf, findService, findTask, page, runnableTaskDefinition } from './find.ts'
 import { launch, stopTask } from './launch.ts'
-import { checkRoles } from './service-checks.ts'
+import { checkRoles, checkVolumes } from './service-checks.ts'
 import { Ecs } from './state.ts'
 import { tagsOf } from './tags.ts'
 import type { RunTaskRequest } from './types.ts'
@@ -19,6 +19,7 @@ export const taskHandlers: Record<string, Handler> = {
     const cluster = clusterOf(ecs, input.cluster)
     const definition = runnableTaskDefinition(ecs, input.taskDefinition ?? '')
     checkRoles(ecs, definition, call)
+    checkVolumes(definition, input.volumeConfigurations ?? [])
     if (definition.networkMode === 'awsvpc' && input.networkConfiguration === undefined)
       throw new AwsError(
         'InvalidParameterException',

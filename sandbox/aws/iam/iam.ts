@@ -6,6 +6,9 @@ import { Iam, type Role } from './state.ts'
 /** The same in every region. */
 const state = ({ world }: Call): Iam => world.region('global').part(Iam)
 
+/** Of all roles. */
+const ROLE_ARN = ['arn:', '{Partition}:iam::', '{Account}:role/', '{RoleNameWithPath}'].join('$')
+
 const describe = (role: Role): object => ({
   Path: role.path,
   RoleName: role.name,
@@ -86,15 +89,20 @@ export const iam: Service = {
       return { InstanceProfiles: [], IsTruncated: false }
     },
     SimulatePrincipalPolicy: (input: { PolicySourceArn: string; ActionNames: string[]; ResourceArns?: string[] }, call) => ({
-      EvaluationResults: input.ActionNames.flatMap(action =>
-        (input.ResourceArns ?? ['*']).map(resource => ({
+      EvaluationResults: input.ActionNames.map(action => {
+        const decision = state(call).denies(action) ? 'implicitDeny' : 'allowed'
+        const known = { MatchedStatements: [], MissingContextValues: [] }
+        return {
           EvalActionName: action,
-          EvalResourceName: resource,
-          EvalDecision: state(call).denies(action) ? 'implicitDeny' : 'allowed',
-          MatchedStatements: [],
-          MissingContextValues: [],
-        })),
-      ),
+          // The form of the action's ARNs; those that were asked for are below.
+          EvalResourceName: action === 'iam:PassRole' ? ROLE_ARN : '*',
+          EvalDecision: decision,
+          ...known,
+          ResourceSpecificResults: (input.ResourceArns ?? ['*']).map(resource => ({
+            ...{ EvalResourceName: resource, EvalResourceDecision: decision, ...known },
+          })),
+        }
+      }),
       IsTruncated: false,
     }),
   },

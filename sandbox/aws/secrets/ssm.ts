@@ -6,9 +6,7 @@ import { Secrets } from './state.ts'
 
 /** By name or ARN. */
 function describe(region: Region, named: string): object | undefined {
-  const name = named.replace(/^arn:aws:ssm:[^:]*:[^:]*:parameter/, '')
-  const { parameters } = region.part(Secrets)
-  const found = parameters.get(name) ?? parameters.get(name.replace(/^\//, ''))
+  const found = region.part(Secrets).parameter(named)
   if (found === undefined) return undefined
   return {
     ...{ Name: found.name, Type: found.type, Value: found.value, Version: found.version, LastModifiedDate: found.changedAt },

@@ -9,11 +9,19 @@ export interface Secret {
   readonly version: string
 }
 
+export interface Parameter {
+  readonly name: string
+  readonly type: string
+  readonly value: string
+  readonly version: number
+  readonly changedAt: number
+}
+
 export class Secrets {
   readonly region: Region
   /** By name. */
   readonly secrets = new Map<string, Secret>()
-  readonly parameters = new Map<string, { name: string; type: string; value: string; version: number; changedAt: number }>()
+  readonly parameters = new Map<string, Parameter>()
 
   constructor(region: Region) {
     this.region = region
@@ -25,15 +33,28 @@ export class Secrets {
     return this.secrets.get(named) ?? [...this.secrets.values()].find(one => one.arn === arn || one.arn.startsWith(`${arn}-`))
   }
 
-  /** What ECS says of a reference in a task definition that leads nowhere. */
+  /** By name, or by an ARN of this region and account. */
+  parameter(named: string): Parameter | undefined {
+    const [, region, account, name] = /^arn:[^:]+:ssm:([^:]*):([^:]*):parameter(\/.+)$/.exec(named) ?? []
+    if (name === undefined) return this.parameters.get(named) ?? this.parameters.get(named.replace(/^\//, ''))
+    if (region !== this.region.name || account !== this.region.world.account) return undefined
+    return this.parameters.get(name) ?? this.parameters.get(name.slice(1))
+  }
+
+  /** What ECS says of a reference in a task definition that leads nowhere. An ARN may be one of another region. */
   missing(valueFrom: string): string | undefined {
-    if (valueFrom.includes(':secretsmanager:'))
-      return this.secret(valueFrom) === undefined
-        ? `unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: service call has been retried 1 time(s): failed to fetch secret ${valueFrom} from secrets manager: ResourceNotFoundException: Secrets Manager can't find the specified secret.`
-        : undefined
-    const name = valueFrom.replace(/^arn:aws:ssm:[^:]*:[^:]*:parameter/, '')
-    return this.parameters.has(name) || this.parameters.has(name.replace(/^\//, ''))
-      ? undefined
-      : `unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secrets from ssm: service call has been retried 1 time(s): invalid parameters: ${name}`
+    const [, service, name = this.region.name] = /^arn:[^:]+:(secretsmanager|ssm):([^:]+):/.exec(valueFrom) ?? []
+    const there = this.region.world.region(name).part(Secrets)
+    if (service === 'secretsmanager') return there.missingSecret(valueFrom)
+    return there.parameter(valueFrom) === undefined
+      ? `unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secrets from ssm: service call has been retried 1 time(s): invalid parameters: ${valueFrom.replace(/^arn:[^:]*:ssm:[^:]*:[^:]*:parameter/, '')}`
+      : undefined
+  }
+
+  /** The same of a secret of Secrets Manager's in this region, be it named by its name. */
+  missingSecret(named: string): string | undefined {
+    return this.secret(named) === undefined
+      ? `unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: service call has been retried 1 time(s): failed to fetch secret ${named} from secrets manager: ResourceNotFoundException: Secrets Manager can't find the specified secret.`
+      : undefined
   }
 }
