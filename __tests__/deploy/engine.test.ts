@@ -34,6 +34,8 @@ interface World {
   /** How the new release goes, and the restored one. */
   readonly goes?: readonly Turn[]
   readonly thenGoes?: readonly Turn[]
+  /** What the platform is told to wait with the new release, and with the restored one, in ms. */
+  readonly waits?: readonly [number, number]
   readonly options?: Partial<DeployOptions>
   /** What `finish` says, where the platform has one: whether it changed what is live. */
   readonly finishes?: boolean
@@ -50,6 +52,10 @@ const GOOD: readonly Turn[] = [
 const BAD: readonly Turn[] = [
   { at: 0, is: [progressing()] },
   { at: 3_000, is: [failed()] },
+]
+const LATE: readonly Turn[] = [
+  { at: 0, is: [progressing()] },
+  { at: 90_000, is: [healthy()] },
 ]
 const NEVER: readonly Turn[] = [{ at: 0, is: [progressing()] }]
 
@@ -102,10 +108,11 @@ class FakePlatform implements Platform {
 
   async observe(): Promise<Observation> {
     await this.#call('observe')
-    const { goes = GOOD, thenGoes = GOOD, cancelAt } = this.#world
+    const { goes = GOOD, thenGoes = GOOD, waits = [0, 0], cancelAt } = this.#world
     const first = this.observations.length === 0
     if (first && typeof cancelAt === 'number') this.#clock.after(cancelAt, () => this.cancel.abort())
-    const observation = new ScriptedRelease(this.#clock, first && !this.calls.includes('restore') ? goes : thenGoes)
+    const forward = first && !this.calls.includes('restore')
+    const observation = new ScriptedRelease(this.#clock, forward ? goes : thenGoes, 0, forward ? waits[0] : waits[1])
     this.observations.push(observation)
     return observation
   }
@@ -190,6 +197,22 @@ describe('how a deployment ends', () => {
         'deployed',
         '',
         ['stable for 10 s', 'deployment/web 2/2 ready'],
+      ],
+      [
+        'it becomes healthy after the timeout, for the platform was told to wait',
+        { goes: LATE, waits: [50_000, 0] },
+        `${CHANGE} prove record deployed unlock`,
+        'deployed',
+        '',
+        ['stable for 10 s', 'deployment/web 2/2 ready'],
+      ],
+      [
+        'it does not within the timeout and what was to be waited for; nor at once what was put back, for the same reason',
+        { goes: NEVER, thenGoes: LATE, waits: [50_000, 50_000] },
+        `${CHANGE} diagnose restore observe record rolled-back unlock`,
+        'rolled-back',
+        'Timeout',
+        ['The timeout of 1 m besides the 50 s that were to be waited for is over', 'was put back and is healthy'],
       ],
       [
         'the platform itself has waited',

@@ -13,12 +13,12 @@ interface Run {
 /** Runs the loop to its end, or until `cancelAt`. */
 async function run(
   turns: readonly Turn[],
-  given: Partial<FollowOptions> & { cancelAt?: number; skew?: number } = {},
+  given: Partial<FollowOptions> & { cancelAt?: number; skew?: number; waitsMs?: number } = {},
 ): Promise<Run> {
   const clock = new ManualClock()
   const cancel = new AbortController()
   const lines: string[] = []
-  const release = new ScriptedRelease(clock, turns, given.skew)
+  const release = new ScriptedRelease(clock, turns, given.skew, given.waitsMs)
   let result: Followed | undefined
   if (given.cancelAt !== undefined) clock.after(given.cancelAt, () => cancel.abort())
   const options = {
@@ -192,6 +192,17 @@ describe('how following ends', () => {
       'failed',
       60,
     ],
+    [
+      'what the platform was told to wait counts besides',
+      [
+        { at: 0, is: [progressing()] },
+        { at: 100_000, is: [healthy()] },
+      ],
+      'healthy',
+      110,
+      { waitsMs: 50_000 },
+    ],
+    ['but no more than that', [{ at: 0, is: [progressing()] }], 'timeout', 110, { waitsMs: 50_000 }],
     ['cancelled', [{ at: 0, is: [progressing()] }], 'cancelled', 2.5, { cancelAt: 2_500 }],
     ['cancelled while it was stable', [{ at: 0, is: [healthy()] }], 'cancelled', 2.5, { cancelAt: 2_500 }],
     ['cancelled before it began', [{ at: 0, is: [healthy()] }], 'cancelled', 0, { signal: AbortSignal.abort() }],

@@ -44,15 +44,17 @@ export class ScriptedRelease implements Observation {
   readonly #startedAt: number
   /** The platform's clock less ours, in ms. */
   readonly #skew: number
+  readonly waitsMs: number
   judged = 0
   listeners = 0
   closed = false
 
-  constructor(clock: Clock, turns: readonly Turn[], skew = 0) {
+  constructor(clock: Clock, turns: readonly Turn[], skew = 0, waitsMs = 0) {
     this.#clock = clock
     this.#turns = turns
     this.#startedAt = clock.now()
     this.#skew = skew
+    this.waitsMs = waitsMs
   }
 
   now(): number {

@@ -39,6 +39,14 @@ async function ask(
 describe('is asked again', () => {
   test.each<[string, Partial<Fault> & { error: string }]>([
     ['while throttled', { error: 'ThrottlingException', times: 4 }],
+    [
+      'while others register revisions of the same family',
+      {
+        error: 'ClientException',
+        message: 'Too many concurrent attempts to create a new revision of the specified family.',
+        times: 3,
+      },
+    ],
     ['while the service is out of order', { error: 'ServerException', status: 500, times: 3 }],
     ['while the connection is cut', { error: 'connection', until: 20 }],
     ['when nothing is heard of it', { error: 'hang', times: 2 }],
@@ -46,7 +54,7 @@ describe('is asked again', () => {
     const { answer, calls } = await ask(fault)
     expect(answer).toMatchObject({ clusterArns: [] })
     expect(calls).toBeGreaterThan(2)
-    expect(told.length).toBe(/Throttling/.test(fault.error) ? 0 : 2)
+    expect(told.length).toBe(/Throttling|Client/.test(fault.error) ? 0 : 2)
   })
 })
 
@@ -92,6 +100,13 @@ describe('is given up', () => {
       { error: 'UnrecognizedClientException' },
       'Unauthorized',
       /the AWS credentials are not valid here/,
+      0,
+    ],
+    [
+      'for a quota that is used up',
+      { error: 'LimitExceededException', message: 'The limit for the resource was exceeded.' },
+      'LimitExceededException',
+      /^Amazon ECS in eu-west-1 refused ecs:ListClusters \(LimitExceededException: The limit for the resource was exceeded\)\.$/,
       0,
     ],
     [

@@ -83,6 +83,21 @@ const live = (on: Stage): string =>
     .at(-1) ?? ''
 
 describe('a service that CodeDeploy deploys', () => {
+  test('comes up within the default timeout, which what CodeDeploy waits between shifts is no part of', async () => {
+    const on = await codeDeploys({}, { deploymentConfigName: 'CodeDeployDefault.ECSLinear10PercentEvery3Minutes' })
+    const ended = await deploy(on)
+    expect([ended.result, live(on)]).toEqual(['deployed', 'web:2'])
+    expect(ended.log).toContain('told to wait for 27 m on the way')
+  })
+
+  test('is deployed though how long it waits may not be read', async () => {
+    const on = await codeDeploys()
+    const faults = [{ action: 'codedeploy:GetDeploymentConfig', error: 'AccessDeniedException' }]
+    const ended = await deploy(on, { scenario: { faults } })
+    expect([ended.result, live(on)]).toEqual(['deployed', 'web:2'])
+    expect(ended.log).toMatch(/waits between shifts of traffic could not be read: that counts into the timeout/)
+  })
+
   test('comes up, and its stages are told', async () => {
     const on = await codeDeploys()
     const ended = await deploy(on)

@@ -8,7 +8,6 @@ const ROOT = join(import.meta.dirname, '../..')
 /** Asked by AWS itself on the way: to pass roles on, and on behalf of CodeDeploy's CreateDeployment. */
 const BY_AWS = [
   'codedeploy:GetApplicationRevision',
-  'codedeploy:GetDeploymentConfig',
   'codedeploy:RegisterApplicationRevision',
   'codedeploy:UpdateDeploymentGroup',
   'iam:PassRole',

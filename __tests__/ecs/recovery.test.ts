@@ -3,6 +3,7 @@ import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import { AwsApi } from '../../src/ecs/api.ts'
 import { finishRelease } from '../../src/ecs/finish-release.ts'
 import { type EcsRollbackTo, rollbackTarget } from '../../src/ecs/rollback-target.ts'
+import type { ServiceSettings } from '../../src/ecs/service-change.ts'
 import { registrable } from '../../src/ecs/task-definition.ts'
 import { markVerifiedOnEcs } from '../../src/ecs/verification.ts'
 import { createLog } from '../../src/runner/log.ts'
@@ -172,6 +173,25 @@ test('what was changed besides the revision is put back too', async () => {
   const service = stage.service()
   expect([service.desiredCount, service.deploymentConfiguration?.deploymentCircuitBreaker?.enable]).toEqual([2, false])
   expect(service.tags?.filter(({ key }) => key?.includes('undo'))).toEqual([])
+})
+
+test.each<[string, Partial<ServiceSettings>]>([
+  ['alarms', { alarms: ['errors'] }],
+  ['alarms and a strategy', { alarms: ['errors'], strategy: 'blue-green' }],
+])('what the service had none of is taken away again: %s', async (_, settings) => {
+  stage = await setStage({ scenario: { images: { 'web:2': { exit: { code: 1, after: 1 } } } } })
+  stage.push('2')
+  const before = stage.service().deploymentConfiguration
+  const ended = await stage.deploy({
+    tag: '2',
+    target: { settings: { forceNewDeployment: false, circuitBreaker: 'keep', alarms: [], ...settings } },
+    platform: { lookAhead: async () => new Map() },
+  })
+  expect(ended.result).toBe('rolled-back')
+  expect(stage.service().deploymentConfiguration).toEqual({
+    ...before,
+    alarms: { alarmNames: [], enable: false, rollback: false },
+  })
 })
 
 test('of several services all are put back when one fails', async () => {

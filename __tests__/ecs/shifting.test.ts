@@ -3,6 +3,8 @@ import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import type { Scenario } from '../../sandbox/aws/scenario.ts'
 import type { Checked } from '../../src/deploy/check.ts'
 import type { DeployOptions } from '../../src/deploy/engine.ts'
+import { AwsApi } from '../../src/ecs/api.ts'
+import { rollbackTarget } from '../../src/ecs/rollback-target.ts'
 import type { ServiceSettings } from '../../src/ecs/service-change.ts'
 import { type Ended, type Stage, setStage } from './stage.ts'
 
@@ -66,6 +68,46 @@ describe("ECS's own strategies that shift traffic", () => {
     expect(ended.log).toMatch(/the deployment is in progress \([A-Z_]+\)/)
     expect(stage.service().deploymentConfiguration).toMatchObject(configuration)
     expect(live()).toBe('web:2')
+  })
+
+  // The default timeouts of deploy-ecs and of rollback are shorter than what ECS waits between shifts where nothing is said.
+  test("linear at ECS's own pace comes up within the default timeout, which what ECS waits is no part of", async () => {
+    await shifting()
+    const ended = await deploy({ strategy: 'linear' })
+    expect([ended.result, live()]).toEqual(['deployed', 'web:2'])
+    expect(ended.seconds).toBeGreaterThan(54 * 60)
+    expect(ended.log).toContain('told to wait for 54 m on the way')
+  })
+
+  test("a rollback of a canary service at ECS's own pace comes up too", async () => {
+    await shifting()
+    await stage.deploy({ tag: '2' })
+    const { cluster, service } = stage.seeded
+    stage.aws.call('ecs:UpdateService', {
+      cluster,
+      service,
+      deploymentConfiguration: { strategy: 'CANARY', bakeTimeInMinutes: 1 },
+    })
+    const api = new AwsApi({ region: '', clock: stage.clock, signal: new AbortController().signal, settings: stage.aws.client })
+    const target = rollbackTarget({ api, cluster, to: 'previous', bad: 0, onChosen: () => undefined })
+    const ended = await stage.deploy({ platform: { target }, options: { timeoutMs: 10 * 60_000 } })
+    expect([ended.result, live()]).toEqual(['deployed', 'web:1'])
+    expect(ended.seconds).toBeGreaterThan(11 * 60)
+  })
+
+  test('what never comes up still ends at the timeout and those waits', async () => {
+    await shifting({ images: { 'web:2': { starts: 100_000, target: 503 } } })
+    const { cluster, service } = stage.seeded
+    stage.aws.call('ecs:UpdateService', { cluster, service, healthCheckGracePeriodSeconds: 100_000 })
+    const ended = await stage.deploy({
+      tag: '2',
+      target: {
+        settings: { forceNewDeployment: false, circuitBreaker: 'keep', alarms: [], strategy: 'blue-green', bakeTimeMinutes: 2 },
+      },
+      options: { timeoutMs: 60_000 },
+    })
+    expect([ended.result, live()]).toEqual(['rolled-back', 'web:1'])
+    expect(ended.message).toContain('The timeout of 1 m besides the 2 m that were to be waited for is over')
   })
 
   test('blue-green that crashes never gets the traffic, and the old configuration is back', async () => {

@@ -1,3 +1,4 @@
+import type { DeploymentConfiguration } from '@aws-sdk/client-ecs'
 import { describe, expect, test } from '@jest/globals'
 import {
   faultsOfStrategy,
@@ -178,7 +179,7 @@ describe('what is changed of a service', () => {
       deploymentCircuitBreaker: { enable: true, rollback: true },
     },
   }
-  test.each<[string, Partial<ServiceSettings>, object, readonly string[]]>([
+  test.each<[string, Partial<ServiceSettings>, object, readonly string[], DeploymentConfiguration?]>([
     ['nothing', {}, {}, []],
     ['what is so already', { circuitBreaker: 'on', desiredCount: 2, maximumPercent: 200, strategy: 'rolling' }, {}, []],
     ['the count', { desiredCount: 0 }, { desiredCount: 0 }, ['desired count: 2 -> 0']],
@@ -211,17 +212,53 @@ describe('what is changed of a service', () => {
       ['alarms: none -> {"alarmNames":["a"],"enable":true,"rollback":true}'],
     ],
     [
+      'a configuration of another strategy, which is left out',
+      { strategy: 'canary' },
+      { deploymentConfiguration: { ...service.deploymentConfiguration, strategy: 'CANARY' } },
+      ['strategy: none -> CANARY'],
+      { linearConfiguration: { stepPercent: 20 } },
+    ],
+    [
       'capacity providers',
       { capacityProviders: [{ capacityProvider: 'FARGATE_SPOT', weight: 3, base: 1 }] },
       { capacityProviderStrategy: [{ capacityProvider: 'FARGATE_SPOT', weight: 3, base: 1 }] },
       ['capacity providers: launch type FARGATE -> FARGATE_SPOT weight 3 base 1'],
     ],
     ['nothing but force', { forceNewDeployment: true }, {}, ['forced new deployment']],
-  ])('%s', (_, settings, input, details) => {
-    const change = changeOfService(service, { ...KEEP, ...settings })
+  ])('%s', (...row) => {
+    const [, settings, input, details, configuration] = row
+    const deploymentConfiguration = { ...service.deploymentConfiguration, ...configuration }
+    const change = changeOfService({ ...service, deploymentConfiguration }, { ...KEEP, ...settings })
     expect(change.input).toEqual(input)
     expect(change.details).toEqual(details)
     expect(Object.keys(change.undo)).toEqual(Object.keys(change.input))
+  })
+  const LINEAR = { strategy: 'LINEAR', linearConfiguration: { stepPercent: 20 } } as const
+  test.each<[string, Partial<ServiceSettings>, DeploymentConfiguration, DeploymentConfiguration]>([
+    ['alarms', { alarms: ['a'] }, {}, { alarms: { alarmNames: [], enable: false, rollback: false } }],
+    ['a breaker', { circuitBreaker: 'on' }, {}, { deploymentCircuitBreaker: { enable: false, rollback: false } }],
+    ['a strategy', { strategy: 'canary', steps: [20] }, {}, { strategy: 'ROLLING' }],
+    [
+      'steps',
+      { strategy: 'canary', steps: [20] },
+      { strategy: 'CANARY' },
+      { strategy: 'CANARY', canaryConfiguration: { canaryPercent: 5, canaryBakeTimeInMinutes: 10 } },
+    ],
+    ['another strategy than the one before', { strategy: 'canary', steps: [20] }, LINEAR, LINEAR],
+    [
+      'a strategy, with what the one before has left',
+      { alarms: ['a'], strategy: 'linear' },
+      { canaryConfiguration: {} },
+      {
+        alarms: { alarmNames: [], enable: false, rollback: false },
+        strategy: 'ROLLING',
+      },
+    ],
+  ])('the way back from %s says what was not there before, and nothing of another strategy', (...row) => {
+    const [, settings, deploymentConfiguration, back] = row
+    expect(changeOfService({ ...service, deploymentConfiguration }, { ...KEEP, ...settings }).undo).toEqual({
+      deploymentConfiguration: back,
+    })
   })
   test('the same capacity providers in another order are no change, another weight is one', () => {
     const spot = { capacityProvider: 'FARGATE_SPOT', weight: 3 }

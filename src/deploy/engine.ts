@@ -344,10 +344,11 @@ function failureOf(followed: Followed, options: DeployOptions): { reason: string
   if (followed.end === 'cancelled')
     return { reason: 'Cancelled', message: `Cancelled after ${formatDuration(followed.elapsedMs)}.` }
   if (followed.end === 'timeout') {
+    const besides = followed.waitsMs === 0 ? '' : ` besides the ${formatDuration(followed.waitsMs)} that were to be waited for`
     const waiting = verdict.phase === 'healthy' ? 'everything was ready, but not yet stable for long enough' : verdict.message
     return {
       reason: verdict.reason === '' ? 'Timeout' : verdict.reason,
-      message: sentence(`The timeout of ${formatDuration(options.timeoutMs)} is over: ${waiting}`),
+      message: sentence(`The timeout of ${formatDuration(options.timeoutMs)}${besides} is over: ${waiting}`),
     }
   }
   return { reason: verdict.reason, message: sentence(verdict.message) }

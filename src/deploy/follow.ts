@@ -10,12 +10,15 @@ export interface Observation {
   judge(): Verdict
   /** The platform's idea of now, in ms: the clock in which a verdict's `recheckAt` is written. */
   now(): number
+  /** What the platform itself was told to wait on the way, in ms, such as between shifts of traffic. The time for all else is as long as without. */
+  readonly waitsMs?: number
   /** Calls `changed` at every change, until the returned function is called. */
   subscribe(changed: () => void): () => void
   close(): void
 }
 
 export interface FollowOptions {
+  /** Besides what the observation is told to wait. */
   readonly timeoutMs: number
   /** How long everything must stay healthy without a restart and without a lost Ready. */
   readonly stableForMs: number
@@ -37,6 +40,8 @@ export interface Followed {
   readonly verdict: Verdict
   readonly timeline: readonly TimelineEntry[]
   readonly elapsedMs: number
+  /** What was given besides the timeout. */
+  readonly waitsMs: number
 }
 
 /** In a long wait something is printed at least this often, so that nobody takes the step for dead. */
@@ -51,6 +56,8 @@ const PROOF_SHARE = 1.5
  */
 export function follow(observation: Observation, options: FollowOptions): Promise<Followed> {
   const { clock } = options
+  const { waitsMs = 0 } = observation
+  const timeoutMs = options.timeoutMs + waitsMs
   const startedAt = clock.now()
   const timeline = createTimeline()
   const printed = new Map<string, string>()
@@ -76,7 +83,7 @@ export function follow(observation: Observation, options: FollowOptions): Promis
 
     const finish = (end: Followed['end'], verdict: Verdict): void => {
       close()
-      resolve({ end, verdict, timeline: timeline.close(elapsed()), elapsedMs: elapsed() })
+      resolve({ end, verdict, timeline: timeline.close(elapsed()), elapsedMs: elapsed(), waitsMs })
     }
 
     /** What runs in a timer or a listener has nobody to throw at. */
@@ -149,7 +156,7 @@ export function follow(observation: Observation, options: FollowOptions): Promis
         .map(workload => workload.workload)
         .join(', ')
       const what = open.length === 0 ? 'for stability' : `for ${names}${open.length > 3 ? ` and ${open.length - 3} more` : ''}`
-      const remaining = formatDuration(Math.max(0, options.timeoutMs - elapsed()))
+      const remaining = formatDuration(Math.max(0, timeoutMs - elapsed()))
       options.print(`${stamp()}still waiting ${what}; ${remaining} left`)
       keepAlive()
     }
@@ -163,9 +170,13 @@ export function follow(observation: Observation, options: FollowOptions): Promis
     const unsubscribe = observation.subscribe(() => {
       if (!ended && !timers.has('change')) timers.set('change', clock.after(0, evaluate))
     })
-    timers.set('deadline', clock.after(options.timeoutMs, onDeadline))
+    timers.set('deadline', clock.after(timeoutMs, onDeadline))
     options.signal.addEventListener('abort', onAbort, { once: true })
     keepAlive()
+    if (waitsMs > 0)
+      options.print(
+        `The platform was told to wait for ${formatDuration(waitsMs)} on the way, such as between shifts of traffic: the timeout of ${formatDuration(options.timeoutMs)} is for all else`,
+      )
     if (options.signal.aborted) onAbort()
     else evaluate()
   })

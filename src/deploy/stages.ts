@@ -62,6 +62,10 @@ export class AnsweredStages implements Observation {
     return this.#observation.now()
   }
 
+  get waitsMs(): number {
+    return this.#observation.waitsMs ?? 0
+  }
+
   judge(): Verdict {
     if (this.#fault !== undefined) throw this.#fault
     const verdict = this.#observation.judge()

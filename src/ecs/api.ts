@@ -73,8 +73,9 @@ const SILENCE_MS = 15_000
 const FIRST_WAIT_MS = 400
 const LONGEST_WAIT_MS = 8_000
 
-const THROTTLED =
-  /^(Throttl|TooManyRequests|RequestLimitExceeded|RequestThrottled|SlowDown|PriorRequestNotComplete|LimitExceededException$)/
+const THROTTLED = /^(Throttl|TooManyRequests|RequestLimitExceeded|RequestThrottled|SlowDown|PriorRequestNotComplete)/
+/** ECS's, as a ClientException: two registered a revision of a family at the same time. */
+const AT_ONCE = /too many concurrent attempts/i
 const DENIED = /^(AccessDenied|UnauthorizedOperation|NotAuthorized|AuthorizationError|Forbidden)/
 const UNKNOWN_CALLER =
   /^(ExpiredToken|UnrecognizedClient|InvalidClientTokenId|InvalidSignature|SignatureDoesNotMatch|CredentialsProviderError|TokenProviderError|MissingAuthenticationToken|IncompleteSignature|RequestExpired)/
@@ -251,6 +252,7 @@ function kindOf(error: unknown): Kind {
   const { $metadata: metadata, code: system } = error as { $metadata?: { httpStatusCode?: number }; code?: unknown }
   const status = metadata?.httpStatusCode ?? 0
   if (THROTTLED.test(code) || status === 429) return 'throttled'
+  if (code === 'ClientException' && AT_ONCE.test(messageOf(error))) return 'throttled'
   const words = `${code} ${typeof system === 'string' ? system : ''} ${messageOf(error)}`
   if (UNKNOWN_CALLER.test(code) || DENIED.test(code)) return 'refused'
   if (/ENOTFOUND/.test(words)) return 'unresolved'

@@ -450,7 +450,11 @@ export class EcsPlatform implements Platform {
       log.info(`Registered ${revision.name}`)
       return revision
     } catch (error) {
-      if (error instanceof AwsFailure && /^(ClientException|InvalidParameterException|SerializationException)$/.test(error.code))
+      if (
+        error instanceof AwsFailure &&
+        error.reason !== 'Unreachable' &&
+        /^(ClientException|InvalidParameterException|SerializationException)$/.test(error.code)
+      )
         throw new ExpectedFailure(
           'InvalidInput',
           `ECS does not take the task definition ${passage.definition.family}: ${error.said.replace(/\.$/, '')}. Nothing was changed.`,

@@ -24,6 +24,7 @@ import { type Revision, readServices } from './live-service.ts'
 import type { Passage } from './passage.ts'
 import type { ServiceLock } from './service-lock.ts'
 import type { ServiceWatch } from './service-watch.ts'
+import { codeDeployWaitsMs } from './shift-waits.ts'
 
 export interface CodeDeployContext {
   readonly api: AwsApi
@@ -67,8 +68,18 @@ export async function deployByCodeDeploy(
       passage.touched = touched
     throw error
   }
-  const more = { codeDeployment: passage.codeDeployment, ...(puttingBack ? { digests: {} } : {}) }
+  const waitsMs = await readWaits(context, passage.codeDeployment)
+  const more = { codeDeployment: passage.codeDeployment, waitsMs, ...(puttingBack ? { digests: {} } : {}) }
   expectOf(watch, passage, revision, service, since, '', more)
+}
+
+async function readWaits({ api, log }: CodeDeployContext, id: string): Promise<number> {
+  const waitsMs = await codeDeployWaitsMs(api, id)
+  if (waitsMs === undefined)
+    log.info(
+      `How long CodeDeploy's deployment ${id} waits between shifts of traffic could not be read: that counts into the timeout.`,
+    )
+  return waitsMs ?? 0
 }
 
 /**
@@ -221,7 +232,8 @@ export class PuttingBack {
       if (active.revision === before.name) {
         passage.restored = 'by us'
         passage.codeDeployment = active.id
-        expectOf(watch, passage, before, service, active.since, '', { codeDeployment: active.id, digests: {} })
+        const waitsMs = await readWaits(this.#options, active.id)
+        expectOf(watch, passage, before, service, active.since, '', { codeDeployment: active.id, waitsMs, digests: {} })
         return `service/${name} to ${before.name}, by CodeDeploy's deployment ${active.id}, which is at it`
       }
       if (active.revision === '' || ![passage.revision?.name, passage.takenUp].includes(active.revision))

@@ -6,6 +6,7 @@ import type {
   UpdateServiceCommandInput,
 } from '@aws-sdk/client-ecs'
 import { ExpectedFailure } from '../runner/failure.ts'
+import { CANARY_DEFAULT, LINEAR_DEFAULT } from './shift-waits.ts'
 import type { Undo } from './tags.ts'
 
 /** `codedeploy` is no strategy of ECS's own: such a service has CodeDeploy for its controller. */
@@ -35,6 +36,28 @@ export interface ServiceChange {
   readonly undo: Undo
 }
 
+/** UpdateService leaves as it is what it is not told: how to take away what was not there. */
+const ABSENT: Partial<DeploymentConfiguration> = {
+  alarms: { alarmNames: [], enable: false, rollback: false },
+  deploymentCircuitBreaker: { enable: false, rollback: false },
+  strategy: 'ROLLING',
+  linearConfiguration: LINEAR_DEFAULT,
+  canaryConfiguration: CANARY_DEFAULT,
+}
+
+/** Each is only valid with its own strategy: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html. */
+function ofItsStrategy({
+  linearConfiguration,
+  canaryConfiguration,
+  ...others
+}: DeploymentConfiguration): DeploymentConfiguration {
+  return {
+    ...others,
+    ...(others.strategy === 'LINEAR' && linearConfiguration !== undefined ? { linearConfiguration } : {}),
+    ...(others.strategy === 'CANARY' && canaryConfiguration !== undefined ? { canaryConfiguration } : {}),
+  }
+}
+
 const STRATEGIES = { rolling: 'ROLLING', 'blue-green': 'BLUE_GREEN', linear: 'LINEAR', canary: 'CANARY' } as const
 
 export function changeOfService(service: Service, settings: ServiceSettings): ServiceChange {
@@ -53,7 +76,8 @@ export function changeOfService(service: Service, settings: ServiceSettings): Se
   )
   if (changed.length > 0) {
     input.deploymentConfiguration = after
-    undo.deploymentConfiguration = before
+    const absent = Object.fromEntries(changed.flatMap(key => (before[key] === undefined ? [[key, ABSENT[key]]] : [])))
+    undo.deploymentConfiguration = ofItsStrategy({ ...before, ...absent })
     details.push(...changed.map(key => `${key}: ${shown(before[key])} -> ${shown(after[key])}`))
   }
   const { capacityProviders = [] } = settings
@@ -85,7 +109,7 @@ const shown = (value: unknown): string =>
 function configurationOf(service: Service, before: DeploymentConfiguration, settings: ServiceSettings): DeploymentConfiguration {
   const { circuitBreaker, alarms, minimumHealthyPercent, maximumPercent } = settings
   const breaker = before.deploymentCircuitBreaker
-  return {
+  return ofItsStrategy({
     ...before,
     ...(circuitBreaker === 'keep' || (breaker?.enable ?? false) === (circuitBreaker === 'on')
       ? {}
@@ -96,7 +120,7 @@ function configurationOf(service: Service, before: DeploymentConfiguration, sett
     ...(minimumHealthyPercent === undefined ? {} : { minimumHealthyPercent }),
     ...(maximumPercent === undefined ? {} : { maximumPercent }),
     ...strategyOf(service, before, settings),
-  }
+  })
 }
 
 function sameAlarms({ alarms }: DeploymentConfiguration, names: readonly string[]): boolean {

@@ -123,6 +123,8 @@ export class ServiceWatch {
     return {
       judge: () => this.judge(),
       now: () => this.#options.clock.now(),
+      // They shift at the same time.
+      waitsMs: Math.max(0, ...[...this.#watched.values()].map(({ expected }) => expected.waitsMs ?? 0)),
       subscribe: changed => {
         this.#listeners.add(changed)
         return () => this.#listeners.delete(changed)

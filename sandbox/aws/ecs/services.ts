@@ -29,9 +29,20 @@ function configurationOf(
     strategy: merged.strategy ?? 'ROLLING',
     bakeTimeInMinutes: merged.bakeTimeInMinutes ?? (shifting ? 15 : 0),
     ...(merged.lifecycleHooks !== undefined && { lifecycleHooks: merged.lifecycleHooks }),
-    ...(merged.linearConfiguration !== undefined && { linearConfiguration: merged.linearConfiguration }),
-    ...(merged.canaryConfiguration !== undefined && { canaryConfiguration: merged.canaryConfiguration }),
+    ...(merged.strategy === 'LINEAR' &&
+      merged.linearConfiguration !== undefined && { linearConfiguration: merged.linearConfiguration }),
+    ...(merged.strategy === 'CANARY' &&
+      merged.canaryConfiguration !== undefined && { canaryConfiguration: merged.canaryConfiguration }),
   }
+}
+
+/** The model calls the configuration of a strategy only valid with it. @throws AwsError InvalidParameterException */
+function checkStrategy(given: DeploymentConfiguration = {}, { strategy = 'ROLLING' }: DeploymentConfiguration): void {
+  const foreign =
+    (given.linearConfiguration !== undefined && strategy !== 'LINEAR' && 'linearConfiguration') ||
+    (given.canaryConfiguration !== undefined && strategy !== 'CANARY' && 'canaryConfiguration')
+  if (foreign !== false)
+    throw new AwsError('InvalidParameterException', `${foreign} is not valid with the deployment strategy ${strategy}.`)
 }
 
 /** @throws AwsError InvalidParameterException */
@@ -88,6 +99,7 @@ export const serviceHandlers: Record<string, Handler> = {
     if (definition !== undefined) checkLoadBalancers(ecs, definition, input.loadBalancers ?? [])
     const configuration = configurationOf(input.deploymentConfiguration, undefined, daemon)
     checkConfiguration(configuration)
+    checkStrategy(input.deploymentConfiguration, configuration)
     const service: Service = {
       arn: call.region.arn('ecs', `service/${cluster.name}/${name}`),
       ...{ name, cluster, controller, configuration },
@@ -139,6 +151,7 @@ export const serviceHandlers: Record<string, Handler> = {
       service.schedulingStrategy === 'DAEMON',
     )
     checkConfiguration(configuration)
+    checkStrategy(input.deploymentConfiguration, configuration)
     service.configuration = configuration
     if (input.desiredCount !== undefined) service.desired = input.desiredCount
     if (input.healthCheckGracePeriodSeconds !== undefined) service.healthCheckGracePeriod = input.healthCheckGracePeriodSeconds

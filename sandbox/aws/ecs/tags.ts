@@ -9,13 +9,14 @@ const MOST_TAGS = 50
 
 export const tagsOf = (ecs: Ecs, arn: string): Tag[] => ecs.tags.get(arn) ?? []
 
-/** @throws AwsError InvalidParameterException where there would be too many, or one is AWS's own */
+/** @throws AwsError LimitExceededException where there would be too many, InvalidParameterException where one is AWS's own */
 export function putTags(ecs: Ecs, arn: string, tags: readonly Tag[]): void {
   const others = tagsOf(ecs, arn).filter(one => !tags.some(tag => tag.key === one.key))
   const reserved = tags.find(tag => tag.key?.toLowerCase().startsWith('aws:'))
   if (reserved !== undefined)
     throw new AwsError('InvalidParameterException', 'Tag keys that begin with aws: are reserved for system use.')
-  if (others.length + tags.length > MOST_TAGS) throw new AwsError('InvalidParameterException', 'Number of tags cannot exceed 50')
+  if (others.length + tags.length > MOST_TAGS)
+    throw new AwsError('LimitExceededException', 'The limit for the resource was exceeded.')
   ecs.tags.set(arn, [...others, ...tags])
 }
 

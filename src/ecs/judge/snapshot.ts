@@ -35,6 +35,8 @@ export interface Expectation {
   readonly codeDeployment?: string
   /** True while ECS itself puts the old revision back, by our wish or its own. */
   readonly rollsBack: boolean
+  /** What is waited on the way because it was told to be, in ms. */
+  readonly waitsMs?: number
 }
 
 export interface ServiceSnapshot {
