@@ -83,11 +83,14 @@ const live = (on: Stage): string =>
     .at(-1) ?? ''
 
 describe('a service that CodeDeploy deploys', () => {
-  test('comes up within the default timeout, which what CodeDeploy waits between shifts is no part of', async () => {
-    const on = await codeDeploys({}, { deploymentConfigName: 'CodeDeployDefault.ECSLinear10PercentEvery3Minutes' })
-    const ended = await deploy(on)
+  test.each([
+    ['Canary10Percent5Minutes', 5],
+    ['Linear10PercentEvery1Minutes', 9],
+  ])('comes up within a timeout that is shorter than what CodeDeploy waits between shifts, %s', async (name, minutes) => {
+    const on = await codeDeploys({}, { deploymentConfigName: `CodeDeployDefault.ECS${name}` })
+    const ended = await deploy(on, { options: { timeoutMs: 2 * 60_000 } })
     expect([ended.result, live(on)]).toEqual(['deployed', 'web:2'])
-    expect(ended.log).toContain('told to wait for 27 m on the way')
+    expect(ended.log).toContain(`told to wait for ${minutes} m on the way`)
   })
 
   test('is deployed though how long it waits may not be read', async () => {

@@ -6,6 +6,7 @@ import type { DeployOptions } from '../../src/deploy/engine.ts'
 import { AwsApi } from '../../src/ecs/api.ts'
 import { rollbackTarget } from '../../src/ecs/rollback-target.ts'
 import type { ServiceSettings } from '../../src/ecs/service-change.ts'
+import { shiftWaitsMs } from '../../src/ecs/shift-waits.ts'
 import { type Ended, type Stage, setStage } from './stage.ts'
 
 // The machine may be busy; the clock of what is tested is not the machine's.
@@ -70,13 +71,35 @@ describe("ECS's own strategies that shift traffic", () => {
     expect(live()).toBe('web:2')
   })
 
-  // The default timeouts of deploy-ecs and of rollback are shorter than what ECS waits between shifts where nothing is said.
-  test("linear at ECS's own pace comes up within the default timeout, which what ECS waits is no part of", async () => {
+  test.each<[string, DeploymentConfiguration | undefined, minutes: number]>([
+    ['nothing said', undefined, 0],
+    ['rolling', { strategy: 'ROLLING', bakeTimeInMinutes: 5, linearConfiguration: {} }, 0],
+    ['blue-green', { strategy: 'BLUE_GREEN', bakeTimeInMinutes: 5, canaryConfiguration: {} }, 5],
+    ['blue-green that shows no time', { strategy: 'BLUE_GREEN' }, 15],
+    ["linear at ECS's own pace", { strategy: 'LINEAR', bakeTimeInMinutes: 1 }, 9 * 6 + 1],
+    [
+      'linear',
+      { strategy: 'LINEAR', bakeTimeInMinutes: 0, linearConfiguration: { stepPercent: 11, stepBakeTimeInMinutes: 2 } },
+      9 * 2,
+    ],
+    ['linear at once', { strategy: 'LINEAR', bakeTimeInMinutes: 0, linearConfiguration: { stepPercent: 100 } }, 0],
+    ["canary at ECS's own pace", { strategy: 'CANARY', bakeTimeInMinutes: 1 }, 10 + 1],
+    ['canary', { strategy: 'CANARY', bakeTimeInMinutes: 0, canaryConfiguration: { canaryBakeTimeInMinutes: 0 } }, 0],
+  ])('what ECS is told to wait: %s', (_, configuration, minutes) => {
+    expect(shiftWaitsMs(configuration)).toBe(minutes * 60_000)
+  })
+
+  test('linear comes up within a timeout that is shorter than what ECS waits between two shifts', async () => {
     await shifting()
-    const ended = await deploy({ strategy: 'linear' })
+    const settings = { forceNewDeployment: false, circuitBreaker: 'keep' as const, alarms: [] }
+    const ended = await stage.deploy({
+      tag: '2',
+      target: { settings: { ...settings, strategy: 'linear', steps: [50] } },
+      options: { timeoutMs: 2 * 60_000 },
+    })
     expect([ended.result, live()]).toEqual(['deployed', 'web:2'])
-    expect(ended.seconds).toBeGreaterThan(54 * 60)
-    expect(ended.log).toContain('told to wait for 54 m on the way')
+    expect(ended.seconds).toBeGreaterThan(6 * 60)
+    expect(ended.log).toContain('The platform was told to wait for 6 m on the way')
   })
 
   test("a rollback of a canary service at ECS's own pace comes up too", async () => {
