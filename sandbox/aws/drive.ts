@@ -1,5 +1,5 @@
 // Runs a test's clock for as long as something is waited for, over real connections: time may only move on while no request is on its way.
-import { subscribe } from 'node:diagnostics_channel'
+import { type ChannelListener, channel } from 'node:diagnostics_channel'
 import type { ClientRequest } from 'node:http'
 import { held } from './held.ts'
 
@@ -22,11 +22,18 @@ const LONGEST_MS = 20_000
  */
 const requests = new Set<ClientRequest>()
 const open = (): number => [...requests].filter(({ socket }) => !held.has(socket?.localPort ?? 0)).length
-subscribe('http.client.request.start', message => {
+const started: ChannelListener = message => {
   const { request } = message as { request: ClientRequest }
   requests.add(request)
   request.once('close', () => requests.delete(request))
-})
+}
+
+/** Node.js's channel outlives the modules of a test file: who listened for the file before would go on, and all that it holds would stay. */
+const LISTENER = Symbol.for('deploy-actions.drive')
+const starts = channel('http.client.request.start') as ReturnType<typeof channel> & { [LISTENER]?: ChannelListener }
+if (starts[LISTENER] !== undefined) starts.unsubscribe(starts[LISTENER])
+starts[LISTENER] = started
+starts.subscribe(started)
 
 /** The SDK looks for its configuration, and may look names up. */
 const readsFiles = (): boolean => process.getActiveResourcesInfo().some(resource => /Req/.test(resource))
