@@ -62,6 +62,20 @@ async function killedRun(scene = {}): Promise<void> {
   await stage.aws.advance(5)
 }
 
+/** The post step of the run that has made web:2 of it. */
+function postStep(): ReturnType<typeof finishRelease> {
+  const runner = {
+    env: { ...RUN, STATE_release: 'ecs://app/web/web:2' },
+    workspace: '',
+    temporary: '',
+    log,
+    cancelled: never,
+    ending: never,
+    saveState: () => undefined,
+  }
+  return stage.drive(finishRelease(runner, { clock: stage.clock, settings: stage.aws.client }))
+}
+
 describe('a killed run', () => {
   test('keeps its lock until it runs out, and names itself', async () => {
     await killedRun()
@@ -90,16 +104,7 @@ describe('a killed run', () => {
 
   test('is finished by its post step', async () => {
     await killedRun()
-    const runner = {
-      env: { ...RUN, STATE_release: 'ecs://app/web/web:2' },
-      workspace: '',
-      temporary: '',
-      log,
-      cancelled: never,
-      ending: never,
-      saveState: () => undefined,
-    }
-    const summary = await stage.drive(finishRelease(runner, { clock: stage.clock, settings: stage.aws.client }))
+    const summary = await postStep()
     expect(summary).toContain('web:1 was put back and is healthy')
     expect([live(), tag('deploy-actions:release'), tag('deploy-actions:lock')]).toEqual([
       'web:1',
@@ -112,16 +117,7 @@ describe('a killed run', () => {
     stage = await setStage()
     stage.push('2')
     await stage.deploy({ tag: '2' })
-    const runner = {
-      env: { ...RUN, STATE_release: 'ecs://app/web/web:2' },
-      workspace: '',
-      temporary: '',
-      log,
-      cancelled: never,
-      ending: never,
-      saveState: () => undefined,
-    }
-    expect(await stage.drive(finishRelease(runner, { clock: stage.clock, settings: stage.aws.client }))).toBeUndefined()
+    expect(await postStep()).toBeUndefined()
     expect(live()).toBe('web:2')
   })
 })
@@ -136,16 +132,7 @@ describe('a cancel', () => {
     expect(((stop?.at ?? 0) - before) / 1_000).toBeLessThan(7)
     expect(ended.report).toMatchObject({ result: 'cancelled', unfinished: true })
     expect(tag('deploy-actions:release')).toBe('pending web:2 before web:1')
-    const runner = {
-      env: { ...RUN, STATE_release: 'ecs://app/web/web:2' },
-      workspace: '',
-      temporary: '',
-      log,
-      cancelled: never,
-      ending: never,
-      saveState: () => undefined,
-    }
-    const summary = await stage.drive(finishRelease(runner, { clock: stage.clock, settings: stage.aws.client }))
+    const summary = await postStep()
     expect(summary).toContain('was put back and is healthy')
     expect([live(), statusOf('web:2')]).toEqual(['web:1', 'rolled-back'])
   })
@@ -261,16 +248,7 @@ describe('what could not be put back', () => {
       expect(ended.report?.remedies).toEqual([expect.stringMatching(/--task-definition web:1 --desired-count 2$/)])
     }
     await stage.aws.advance(180)
-    const runner = {
-      env: { ...RUN, STATE_release: 'ecs://app/web/web:2' },
-      workspace: '',
-      temporary: '',
-      log,
-      cancelled: never,
-      ending: never,
-      saveState: () => undefined,
-    }
-    await stage.drive(finishRelease(runner, { clock: stage.clock, settings: stage.aws.client }))
+    await postStep()
     expect([stage.service().desiredCount, live(), undo()]).toEqual([count, revision, 0])
   })
 })

@@ -6,6 +6,7 @@ import type { KubernetesObject } from '../../src/kubernetes/objects.ts'
 import type { Step } from '../../src/kubernetes/steps.ts'
 import { ManualClock } from '../deploy/manual-clock.ts'
 import { MemoryCluster, object } from './memory-cluster.ts'
+import { step } from './step.ts'
 
 const RBAC = 'rbac.authorization.k8s.io/v1'
 const role: KubernetesObject = { ...object('Role', 'reader'), apiVersion: RBAC }
@@ -21,16 +22,7 @@ const definition: KubernetesObject = {
 }
 const database = (version: string): KubernetesObject => ({ ...object('Database', 'main'), apiVersion: `example.com/${version}` })
 
-const stepOf = (body: KubernetesObject, live?: KubernetesObject): Step => ({
-  action: 'apply',
-  body,
-  live,
-  before: live,
-  desired: undefined,
-  fieldManager: 'deploy-actions',
-  keepReplicas: false,
-  position: () => undefined,
-})
+const stepOf = (body: KubernetesObject, live?: KubernetesObject): Step => step({ body, live, before: live })
 
 test.each<[what: string, steps: Step[], tried: string[]]>([
   ['a binding and its new role', [stepOf(role), stepOf(binding)], ['reader']],

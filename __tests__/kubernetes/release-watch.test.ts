@@ -163,6 +163,26 @@ test('whoever listens is told of each change of the workload, until he leaves', 
   watch.close()
 })
 
+async function watchOver(
+  api: MemoryCluster,
+  clock: ManualClock,
+  workload: Workload,
+  more: { madeByFailures?: readonly Workload[] } = {},
+): Promise<ReleaseWatch> {
+  const { signal } = new AbortController()
+  const watch = new ReleaseWatch({
+    api,
+    clock,
+    namespace: 'shop',
+    workloads: [workload],
+    signal,
+    onTrouble: () => undefined,
+    ...more,
+  })
+  await watch.start()
+  return watch
+}
+
 test('what was there at the start says how long its containers take to be ready: the shortest, since some may have had trouble', async () => {
   const clock = new ManualClock(at(0))
   const cluster = new MemoryCluster(clock)
@@ -178,16 +198,7 @@ test('what was there at the start says how long its containers take to be ready:
     cluster.put({ ...ready, apiVersion: 'v1', kind: 'Pod', metadata } as unknown as KubernetesObject)
   }
   const workload: Workload = { apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'shop', name: 'web' }
-  const { signal } = new AbortController()
-  const watch = new ReleaseWatch({
-    api: cluster,
-    clock,
-    namespace: 'shop',
-    workloads: [workload],
-    signal,
-    onTrouble: () => undefined,
-  })
-  await watch.start()
+  const watch = await watchOver(cluster, clock, workload)
   const { tookBefore } = watch.snapshot(workload)
   expect([tookBefore?.('app'), tookBefore?.('other')]).toEqual([70_000, undefined])
   watch.close()
@@ -202,17 +213,7 @@ test.each<[what: string, failed: boolean, phase: string]>([
   const status = { conditions: [{ type: 'Ready', status: 'False', reason: 'NoDisk', message: 'no disk' }] }
   cluster.put({ ...object('Database', 'main', { spec: {}, status }), apiVersion: 'example.com/v1' })
   const workload: Workload = { apiVersion: 'example.com/v1', kind: 'Database', namespace: 'shop', name: 'main' }
-  const { signal } = new AbortController()
-  const watch = new ReleaseWatch({
-    api: cluster,
-    clock,
-    namespace: 'shop',
-    workloads: [workload],
-    ...(failed ? { madeByFailures: [workload] } : {}),
-    signal,
-    onTrouble: () => undefined,
-  })
-  await watch.start()
+  const watch = await watchOver(cluster, clock, workload, failed ? { madeByFailures: [workload] } : {})
   const observation = watch.observe()
   expect(observation.judge()).toMatchObject({ phase })
   observation.close()

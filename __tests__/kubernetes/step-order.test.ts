@@ -6,6 +6,7 @@ import { established, goesFirst } from '../../src/kubernetes/step-order.ts'
 import type { Step } from '../../src/kubernetes/steps.ts'
 import { ExpectedFailure } from '../../src/runner/failure.ts'
 import { ManualClock } from '../deploy/manual-clock.ts'
+import { step } from './step.ts'
 
 const spec = {
   group: 'example.com',
@@ -17,16 +18,8 @@ const spec = {
   ],
 }
 
-const stepOf = (kind: string): Step => ({
-  action: 'apply',
-  body: { apiVersion: 'apiextensions.k8s.io/v1', kind, metadata: { name: 'databases.example.com' } } as KubernetesObject,
-  live: undefined,
-  before: undefined,
-  desired: undefined,
-  fieldManager: 'deploy-actions',
-  keepReplicas: false,
-  position: () => undefined,
-})
+const stepOf = (kind: string): Step =>
+  step({ body: { apiVersion: 'apiextensions.k8s.io/v1', kind, metadata: { name: 'databases.example.com' } } })
 
 /** A server on which each thing is so from a number of milliseconds on. */
 function serverOf(clock: ManualClock, from: { established: number; listed: Readonly<Record<string, number>> }): KubernetesApi {

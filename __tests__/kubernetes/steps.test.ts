@@ -4,6 +4,7 @@ import type { KubernetesObject } from '../../src/kubernetes/objects.ts'
 import { isMadeAnew, isNoChange, type Step, takeStep, tryStep, undoStep } from '../../src/kubernetes/steps.ts'
 import { ManualClock } from '../deploy/manual-clock.ts'
 import { MemoryCluster, object } from './memory-cluster.ts'
+import { step } from './step.ts'
 
 let cluster: MemoryCluster
 beforeEach(() => {
@@ -13,19 +14,6 @@ beforeEach(() => {
 const OWNERS = [{ manager: 'deploy-actions', operation: 'Apply' }]
 const web = (replicas: number, metadata: object = {}): KubernetesObject =>
   object('Deployment', 'web', { spec: { replicas } }, { managedFields: OWNERS, ...metadata })
-
-function step(given: Partial<Step> & Pick<Step, 'body'>): Step {
-  return {
-    action: 'apply',
-    live: undefined,
-    before: undefined,
-    desired: undefined,
-    fieldManager: 'deploy-actions',
-    keepReplicas: false,
-    position: () => undefined,
-    ...given,
-  }
-}
 
 const live = (): KubernetesObject | undefined => cluster.get('Deployment', 'web')
 const replicas = (): unknown => (live()?.['spec'] as { replicas?: unknown } | undefined)?.replicas

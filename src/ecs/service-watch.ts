@@ -9,8 +9,8 @@ import type { AwsApi } from './api.ts'
 import { readCodeDeployment, withTaskSets } from './code-deploy.ts'
 import { readImageParts } from './image-parts.ts'
 import type { CodeDeployment } from './judge/code-deploy.ts'
-import { type ImageParts, type OtherDigest, otherDigests } from './judge/digests.ts'
-import { judgeService, tasksOf } from './judge/service.ts'
+import type { ImageParts } from './judge/digests.ts'
+import { judgeService, otherDigestsOf } from './judge/service.ts'
 import { isOver, primaryOf } from './judge/service-deployment.ts'
 import { type Expectation, revisionOf, type ServiceSnapshot, type TargetState } from './judge/snapshot.ts'
 import { PollPace } from './poll-pace.ts'
@@ -105,11 +105,6 @@ export class ServiceWatch {
     return { ...watched, name: `service/${watched.name}`, tasks: [...watched.tasks.values()], parts: this.#parts }
   }
 
-  #othersOf(snapshot: ServiceSnapshot): readonly OtherDigest[] {
-    const running = tasksOf(snapshot).filter(({ lastStatus }) => lastStatus === 'RUNNING')
-    return otherDigests(running, snapshot.expected.digests)
-  }
-
   get names(): readonly string[] {
     return [...this.#watched.keys()]
   }
@@ -145,7 +140,7 @@ export class ServiceWatch {
         // Healthy is said of tasks that were seen: which digest they run is part of it.
         const unread = judgement.phase === 'healthy' && watched?.listed === false && watched.signature !== ''
         if (unread || watched?.signature === '') return [waiting(judgement, 'waiting for ECS to show the deployment')]
-        const unproven = judgement.phase === 'healthy' && this.#othersOf(snapshot).some(({ wanted }) => this.#asked.has(wanted))
+        const unproven = judgement.phase === 'healthy' && otherDigestsOf(snapshot).some(({ wanted }) => this.#asked.has(wanted))
         return [unproven ? waiting(judgement, 'waiting for Amazon ECR to show what its image consists of') : judgement]
       }),
     )
@@ -298,7 +293,7 @@ export class ServiceWatch {
    */
   #readParts(watched: Watched): void {
     const { api } = this.#options
-    const unknown = this.#othersOf(this.#snapshotOf(watched)).filter(({ wanted }) => !this.#parts.has(wanted))
+    const unknown = otherDigestsOf(this.#snapshotOf(watched)).filter(({ wanted }) => !this.#parts.has(wanted))
     for (const [wanted, container] of new Map(unknown.map(({ wanted, container }) => [wanted, container]))) {
       this.#parts.set(wanted, { unread: 'Amazon ECR has not answered yet' })
       this.#asked.add(wanted)

@@ -2,7 +2,7 @@
 import { ExpectedFailure } from '../runner/failure.ts'
 import type { KubernetesApi } from './api.ts'
 import { atOnce } from './at-once.ts'
-import { groupOf, type KubernetesObject } from './objects.ts'
+import { groupOf, type KubernetesObject, objectKey } from './objects.ts'
 import { type Step, tryStep } from './steps.ts'
 
 /** A server-side dry run of every step: what the server would refuse is refused here, before anything is changed. All refusals are told at once. */
@@ -10,9 +10,7 @@ export async function tryAll(api: KubernetesApi, steps: readonly Step[]): Promis
   const created = steps.filter(step => step.body.kind === 'Namespace' && step.live === undefined)
   const namespaces = new Set(created.map(step => step.body.metadata.name))
   const added = new Set(
-    steps
-      .filter(({ live, action }) => live === undefined && action !== 'delete')
-      .map(({ body }) => keyIn(body.metadata.namespace, body)),
+    steps.filter(({ live, action }) => live === undefined && action !== 'delete').map(({ body }) => objectKey(body)),
   )
   const kinds = new Set(steps.flatMap(step => definedKind(step.body) ?? []))
   const refused: ExpectedFailure[] = []
@@ -50,32 +48,25 @@ export async function tryAll(api: KubernetesApi, steps: readonly Step[]): Promis
   return steps.map(step => tried.find(candidate => candidate.body === step.body) ?? step)
 }
 
-/** `group/Kind`, of a CustomResourceDefinition. */
 /** What has to be there before the server takes the object in: the role of a binding, for whoever may bind only what he may do, and a pod's account. */
 function needs(object: KubernetesObject): readonly string[] {
-  const { namespace } = object.metadata
-  switch (`${groupOf(object.apiVersion)}/${object.kind}`) {
+  const { apiVersion, metadata } = object
+  switch (`${groupOf(apiVersion)}/${object.kind}`) {
     case 'rbac.authorization.k8s.io/RoleBinding':
     case 'rbac.authorization.k8s.io/ClusterRoleBinding': {
       const { kind = '', name = '' } = (object['roleRef'] ?? {}) as { kind?: string; name?: string }
-      return [keyIn(kind === 'Role' ? namespace : undefined, { kind, metadata: { name } })]
+      return [objectKey({ apiVersion, kind, metadata: kind === 'Role' ? { ...metadata, name } : { name } })]
     }
     case '/Pod': {
       const { serviceAccountName: name = '' } = (object['spec'] ?? {}) as { serviceAccountName?: string }
-      return [keyIn(namespace, { kind: 'ServiceAccount', metadata: { name } })]
+      return [objectKey({ apiVersion, kind: 'ServiceAccount', metadata: { ...metadata, name } })]
     }
     default:
       return []
   }
 }
 
-function keyIn(
-  namespace: string | undefined,
-  { kind, metadata }: { readonly kind: string; readonly metadata: { readonly name: string } },
-): string {
-  return `${kind}/${namespace ?? ''}/${metadata.name}`
-}
-
+/** `group/Kind`, of a CustomResourceDefinition. */
 function definedKind(object: KubernetesObject): string | undefined {
   const { spec } = object as { spec?: { group?: string; names?: { kind?: string } } }
   return object.kind === 'CustomResourceDefinition' ? `${spec?.group ?? ''}/${spec?.names?.kind ?? ''}` : undefined

@@ -430,17 +430,21 @@ export class KubernetesPlatform implements Platform {
   }
 
   /**
-   * What was applied, as it is now that the release is up: controllers have completed it meanwhile (a webhook's certificate, a volume's claim, a field of
-   * an operator's), and a rollback to it would take that away again. What could not be read is recorded as it was applied.
+   * The record's content as it is now that the release is up: controllers have completed objects meanwhile (a webhook's certificate, a volume's claim, a
+   * field of an operator's), and a rollback to it would take that away again. What could not be read is recorded as it was applied.
    */
-  async #completed(): Promise<ReadonlyMap<string, KubernetesObject>> {
-    const steps = this.#steps.filter(step => step.action !== 'delete' && isCompleted(step.body))
-    const found = new Map<string, KubernetesObject>()
-    await atOnce(steps, async ({ body }) => {
+  async #contentNow(content: RecordContent): Promise<RecordContent> {
+    const found = new Map(this.#applied)
+    const completed = this.#steps.filter(step => step.action !== 'delete' && isCompleted(step.body))
+    await atOnce(completed, async ({ body }) => {
       const live = await readLive(this.#options.api, body).catch(() => undefined)
       if (live !== undefined) found.set(objectKey(body), live)
     })
-    return found
+    return {
+      ...content,
+      objects: this.#steps.map(step => finalStateOf(step, found.get(objectKey(step.body)))),
+      ...(this.#revision === '' ? {} : { revision: this.#revision }),
+    }
   }
 
   async record(status: ReleaseStatus, message: string): Promise<void> {
@@ -451,19 +455,7 @@ export class KubernetesPlatform implements Platform {
       const leftInPlace = status === 'failed' && !this.#putBack
       return this.#records.update(this.#number, status, message, { leftInPlace })
     }
-    const before = this.#content
-    const completed = before === undefined ? new Map<string, KubernetesObject>() : await this.#completed()
-    const content =
-      before === undefined
-        ? undefined
-        : {
-            ...before,
-            objects: this.#steps.map(step => {
-              const key = objectKey(step.body)
-              return finalStateOf(step, completed.get(key) ?? this.#applied.get(key))
-            }),
-            ...(this.#revision === '' ? {} : { revision: this.#revision }),
-          }
+    const content = this.#content === undefined ? undefined : await this.#contentNow(this.#content)
     await this.#records.update(this.#number, status, message, { content })
     const there = this.#known.filter(({ number }) => this.#target.replaces?.includes(number))
     for (const { number } of there)

@@ -1,7 +1,7 @@
 // Judges one ECS service: what ECS says of the deployment, what its tasks died of, what its targets and events tell.
 import type { Task } from '@aws-sdk/client-ecs'
 import type { Judgement } from '../../deploy/verdict.ts'
-import { digestDoubts, otherDigests, wrongDigest } from './digests.ts'
+import { digestDoubts, type OtherDigest, otherDigests, wrongDigest } from './digests.ts'
 import { BREAKER, GRACES, REPEATS } from './grace.ts'
 import { judgeEvents, type Trouble } from './placement.ts'
 import { pausesOf, primaryOf, type Word, wordOnDeployment } from './service-deployment.ts'
@@ -67,8 +67,13 @@ function judgeForward(snapshot: ServiceSnapshot, base: Known, now: number): Judg
 
 /** What is not proven of a service that is healthy, for people. */
 export function doubtsOf(snapshot: ServiceSnapshot): readonly string[] {
+  return digestDoubts(snapshot.name, otherDigestsOf(snapshot), snapshot.parts)
+}
+
+/** Of the tasks that run. */
+export function otherDigestsOf(snapshot: ServiceSnapshot): readonly OtherDigest[] {
   const running = tasksOf(snapshot).filter(({ lastStatus }) => lastStatus === 'RUNNING')
-  return digestDoubts(snapshot.name, otherDigests(running, snapshot.expected.digests), snapshot.parts)
+  return otherDigests(running, snapshot.expected.digests)
 }
 
 interface Finding extends Trouble {
